@@ -1,0 +1,58 @@
+"""Every error that a user can cause, each with a message of one line that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StyletutError(Exception):
+    """Base of all errors that styletut raises on purpose; the command line prints it without a traceback."""
+
+
+class ImageError(StyletutError, ValueError):
+    """A picture could not be read, written, resized or used."""
+
+
+class SampleError(StyletutError, ValueError):
+    """No sample picture has that name."""
+
+
+class LayerError(StyletutError, ValueError):
+    """No layer of the network has that name."""
+
+
+class WeightsError(StyletutError, ValueError):
+    """Weights could not be found, read or used."""
+
+
+class LossError(StyletutError, ValueError):
+    """A loss was asked for in a form that does not exist, or of tensors that do not fit."""
+
+
+class RecipeError(StyletutError, ValueError):
+    """A recipe has a field or a value that means nothing."""
+
+
+class DeviceError(StyletutError, ValueError):
+    """The device does not exist here, or its name is not one."""
+
+
+class CheckpointError(StyletutError, ValueError):
+    """A saved run could not be read or does not fit."""
+
+
+class DivergenceError(StyletutError, ArithmeticError):
+    """The optimisation diverged before there was any picture worth keeping."""
+
+
+def did_you_mean(kind: str, name: object, choices: Iterable[str]) -> str:
+    """Say that ``name`` is unknown, which of ``choices`` comes nearest, and what there is.
+
+    >>> did_you_mean("layer", "relu4_9", ["relu4_1", "pool4"])
+    "unknown layer 'relu4_9': did you mean 'relu4_1'? Choose from relu4_1, pool4"
+    """
+    choices = list(choices)
+    near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {name!r}: {hint}Choose from {', '.join(choices)}"

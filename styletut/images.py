@@ -1,0 +1,762 @@
+"""Files to tensors and back: reading, resizing and saving pictures.
+
+A picture is a plain tensor: float32, shape (1, 3, H, W), sRGB in [0, 1]; (B, 3, H, W) for a batch of B.
+Transparency ("alpha": 1 is opaque, 0 is clear) is a tensor of its own, (1, 1, H, W).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import os
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, Literal, cast, overload
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from .errors import ImageError, did_you_mean
+
+MAX_PIXELS = 100_000_000
+"""The most pixels that a picture may have unless ``max_pixels`` says otherwise."""
+
+FITS = ("long", "short", "rows", "exact", "pixels")
+"""What a size can mean: see ``target_size``."""
+
+# Named, so that no other Pillow plug-in is tried: some of them start programs (EPS), others take noise for a picture.
+_READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+_WRITABLE = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # what the formats themselves can hold
+_WHITE = (1.0, 1.0, 1.0)
+_DESCRIPTION = 0x010E  # the EXIF tag ImageDescription
+_JPEG_TEXT = 65_000  # bytes: an EXIF block in a JPEG ends at 64 KiB
+_PNG_TEXT = 1_000_000  # bytes: readers refuse longer compressed texts, as a guard against bombs
+# Texts under these names make Pillow misread the picture itself.
+_RESERVED_KEYS = {"interlace", "transparency", "icc_profile", "exif", "Raw profile type exif"}
+_ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+_HALF_STEP = 0.5 / 255
+_pillow_limit = threading.Lock()
+
+
+class ImageFileError(ImageError):
+    """The file is missing, a folder, or may not be read or written."""
+
+
+class NotAPictureError(ImageError):
+    """The data are not a picture in any format that is read here."""
+
+
+class TruncatedImageError(ImageError):
+    """The picture is cut off or damaged."""
+
+
+class AnimatedImageError(ImageError):
+    """The file holds several frames or pages, and which one is meant is not said."""
+
+
+class TooManyPixelsError(ImageError):
+    """The picture has, or would get, more pixels than the limit."""
+
+
+class EmptyImageError(ImageError):
+    """The file has no bytes, or the picture no pixels."""
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+@overload
+def load_image(
+    source: Any,
+    size: int | Sequence[int] | None = None,
+    *,
+    fit: str = "long",
+    upscale: bool = False,
+    alpha: Literal["flatten"] = "flatten",
+    background: Sequence[float] = _WHITE,
+    max_pixels: int = MAX_PIXELS,
+) -> Tensor: ...
+
+
+@overload
+def load_image(
+    source: Any,
+    size: int | Sequence[int] | None = None,
+    *,
+    fit: str = "long",
+    upscale: bool = False,
+    alpha: Literal["keep"],
+    background: Sequence[float] = _WHITE,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Tensor, Tensor | None]: ...
+
+
+def load_image(
+    source: Any,
+    size: int | Sequence[int] | None = None,
+    *,
+    fit: str = "long",
+    upscale: bool = False,
+    alpha: Literal["flatten", "keep"] = "flatten",
+    background: Sequence[float] = _WHITE,
+    max_pixels: int = MAX_PIXELS,
+) -> Tensor | tuple[Tensor, Tensor | None]:
+    """Read a picture upright, in sRGB, in [0, 1].
+
+    EXIF orientation is applied and an ICC profile converted to sRGB (a broken profile is ignored). Greyscale, 1-bit,
+    palette, CMYK, Lab and 16-bit pictures become RGB; 16-bit greys keep their 16 bits, 16-bit colour files are read
+    at 8. PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, JPEG 2000 and, where Pillow has it, AVIF are read.
+
+    Args:
+        source: a path; a file opened in binary mode (read from where it stands); a PIL image; a NumPy array of shape
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), bool, uint8, uint16 or float in [0, 1]; or a picture tensor.
+            Floats may overshoot [0, 1] by at most 0.5, as after a bicubic resize, and are clamped.
+        size: see ``target_size``; None keeps the picture's own.
+        fit: what ``size`` means.
+        upscale: whether a picture that is smaller than ``size`` is enlarged.
+        alpha: ``flatten`` puts the picture on the background; ``keep`` returns its transparency beside it.
+        background: red, green and blue in [0, 1]. With ``keep`` it is the colour of fully transparent pixels.
+        max_pixels: refuse more pixels than this; read from the file's header, before anything is decoded.
+
+    Returns:
+        The picture, float32 (1, 3, H, W). With ``alpha="keep"`` a pair (picture, alpha): alpha is (1, 1, H, W),
+        or None when no pixel is transparent. Resizing works on colour times alpha, so no fringe appears.
+
+    Raises:
+        ImageError: in the form of ImageFileError (missing, a folder, not permitted), NotAPictureError,
+            TruncatedImageError, AnimatedImageError (several frames or pages), TooManyPixelsError, EmptyImageError,
+            or plain for an argument that means nothing.
+
+    >>> load_image(np.zeros((40, 60, 3), np.uint8), 30).shape
+    torch.Size([1, 3, 20, 30])
+    """
+    if alpha not in ("flatten", "keep"):
+        raise ImageError(did_you_mean("alpha", alpha, ("flatten", "keep")))
+    paper = _colour(background)
+    _whole_number("max_pixels", max_pixels)
+    picture, mask = _decode(source, max_pixels)
+    rows, cols = target_size(picture.shape[2], picture.shape[3], size, fit=fit, upscale=upscale)
+    _check_pixels("the resized picture", rows, cols, max_pixels)
+
+    # On the background, colour times alpha adds up linearly, so this is what must be resized, with or without `keep`.
+    paper = paper.to(picture.device)
+    if mask is not None:
+        picture = paper + (picture - paper) * mask
+    picture = _resample(picture, rows, cols)
+    if alpha == "flatten":
+        return picture.clamp(0, 1)
+    if mask is None or bool((mask == 1).all()):
+        return picture.clamp(0, 1), None
+    mask = _resample(mask, rows, cols)
+    # Below half an 8-bit step a pixel is saved as fully transparent, and dividing by alpha would only show noise.
+    picture = torch.where(mask < _HALF_STEP, paper, paper + (picture - paper) / mask.clamp(min=_HALF_STEP))
+    return picture.clamp(0, 1), mask.clamp(0, 1)
+
+
+def from_pil(image: Image.Image) -> Tensor:
+    """Turn a PIL image of any mode into a picture (1, 3, H, W), transparency on white.
+
+    Of an animation it takes the current frame.
+
+    Raises:
+        ImageError: as ``load_image``.
+
+    >>> from_pil(Image.new("L", (4, 2), 255)).shape
+    torch.Size([1, 3, 2, 4])
+    """
+    if not isinstance(image, Image.Image):
+        raise ImageError(f"from_pil needs a PIL image, got {type(image).__name__}: use load_image for other sources")
+    return load_image(image)
+
+
+def read_metadata(source: Any) -> dict[str, str]:
+    """Read the texts that ``save_image(..., metadata=...)`` wrote, without decoding the picture.
+
+    From a PNG all text chunks before the pixels, whoever wrote them; from JPEG, WebP and TIFF the JSON in EXIF's
+    ImageDescription. A picture without any gives an empty dictionary.
+
+    Raises:
+        ImageError: missing, empty, damaged or not a picture, as ``load_image``.
+    """
+    with _opened(source) as (stream, name):
+        image, _ = _open_pil(stream, name)
+        if image.format == "PNG":
+            return {str(key): str(value) for key, value in image.info.items() if isinstance(value, str)}
+        texts = None
+        with suppress(Exception):  # broken EXIF, or a description by someone else: no texts of ours
+            texts = json.loads(image.getexif()[_DESCRIPTION])
+    if not isinstance(texts, dict):
+        return {}
+    return {key: value for key, value in texts.items() if isinstance(value, str)}
+
+
+# ----------------------------------------------------------------------------------------------- resizing
+
+
+def target_size(
+    height: int, width: int, size: int | Sequence[int] | None, *, fit: str = "long", upscale: bool = False
+) -> tuple[int, int]:
+    """Rows and columns that a picture gets: the arithmetic of ``resize`` alone.
+
+    ========== ============ =====================================================================
+    fit        size         result
+    ========== ============ =====================================================================
+    ``long``   int          the longer side is ``size``, the aspect ratio kept
+    ``short``  int          the shorter side is ``size``, the aspect ratio kept
+    ``rows``   int          ``size`` rows, the aspect ratio kept
+    ``pixels`` int          at most ``size`` pixels in all, the aspect ratio kept
+    ``exact``  (rows, cols) just that; the picture is stretched to it
+    ========== ============ =====================================================================
+
+    A pair of numbers is always ``exact``, and None keeps the size. Sides are rounded to the nearest pixel (down for
+    ``pixels``) and are never zero: a 1 x 5000 picture at ``long=100`` is 1 x 100.
+
+    With ``upscale=False`` no side ever grows. A picture that is already smaller keeps its size; an ``exact`` size
+    that does not fit inside the picture becomes the largest size of the same *shape* (rows : cols) that does.
+
+    Raises:
+        ImageError: a size that is not a whole number of at least 1 (or a pair), or an unknown fit.
+        EmptyImageError: a picture without pixels.
+
+    >>> target_size(600, 800, 400), target_size(600, 800, 400, fit="rows"), target_size(600, 800, (224, 224))
+    ((300, 400), (400, 533), (224, 224))
+    >>> target_size(100, 150, 400), target_size(100, 150, 400, upscale=True), target_size(100, 150, (224, 224))
+    ((100, 150), (267, 400), (100, 100))
+    """
+    if fit not in FITS:
+        raise ImageError(did_you_mean("fit", fit, FITS))
+    if 0 in (height, width):
+        raise EmptyImageError(f"a picture of {height} x {width} has no pixels: use one that has")
+    height, width = _whole_number("height", height), _whole_number("width", width)
+    if size is None:
+        return height, width
+    if isinstance(size, (tuple, list)):
+        if len(size) != 2:
+            raise ImageError(f"an exact size is a pair (rows, columns), got {size!r}")
+        rows, cols = (_whole_number("size", side) for side in size)
+        if upscale or (rows <= height and cols <= width):
+            return rows, cols
+        if height * cols <= width * rows:  # the height is what limits
+            return height, _share(height, cols, rows)
+        return _share(width, rows, cols), width
+    if fit == "exact":
+        raise ImageError(f"fit='exact' needs a size of (rows, columns), got {size!r}")
+
+    size = _whole_number("size", size)
+    if fit == "pixels":
+        if size >= height * width and not upscale:
+            return height, width
+        # Whole-number square roots: exact for any size, and rows * cols <= size. The minima matter for thin pictures.
+        rows, cols = max(1, math.isqrt(size * height // width)), max(1, math.isqrt(size * width // height))
+        return min(rows, size // min(cols, size)), min(cols, size // min(rows, size))
+    side = {"long": max(height, width), "short": min(height, width), "rows": height}[fit]
+    if size >= side and not upscale:
+        return height, width
+    return _share(height, size, side), _share(width, size, side)
+
+
+def resize(picture: Tensor, size: int | Sequence[int] | None, *, fit: str = "long", upscale: bool = False) -> Tensor:
+    """Resize a picture, antialiased (bicubic), clamped to [0, 1]; differentiable.
+
+    ``size``, ``fit`` and ``upscale`` are those of ``target_size``: with ``upscale=False`` no side ever grows. A picture
+    that has the size already comes back as it is. Values are averaged as stored, in sRGB, as most software does.
+
+    Args:
+        picture: (B, 3, H, W), any floating dtype, which is kept.
+
+    Raises:
+        ImageError: not a picture, or a size that means nothing.
+        TooManyPixelsError: enlarging beyond ``MAX_PIXELS``.
+
+    >>> resize(torch.rand(1, 3, 40, 60), 20, fit="rows").shape
+    torch.Size([1, 3, 20, 30])
+    """
+    check_picture(picture)
+    height, width = picture.shape[2:]
+    rows, cols = target_size(height, width, size, fit=fit, upscale=upscale)
+    if (rows, cols) == (height, width):
+        return picture
+    _check_pixels("the resized picture", rows, cols, max(MAX_PIXELS, height * width))
+    return _resample(picture, rows, cols).clamp(0, 1)
+
+
+# ------------------------------------------------------------------------------------------------- saving
+
+
+def save_image(
+    picture: Tensor,
+    path: str | os.PathLike[str],
+    *,
+    alpha: Tensor | None = None,
+    metadata: Mapping[str, str] | None = None,
+    overwrite: bool = True,
+    quality: int = 95,
+) -> Path:
+    """Save a picture as PNG, JPEG, WebP or TIFF, by the path's suffix.
+
+    Nothing is written in place of an existing file until the new one is complete: on any failure, Ctrl-C included, the
+    old file is as it was. Values are clamped to [0, 1] and rounded to 8 bits: round(255 x). PNG and TIFF lose nothing
+    more; JPEG (colour at full resolution) and WebP are lossy.
+
+    Args:
+        picture: (1, 3, H, W).
+        path: in a folder that exists.
+        alpha: (1, 1, H, W) in [0, 1], as ``load_image(..., alpha="keep")`` gives it. JPEG cannot hold it: there
+            the picture is put on white.
+        metadata: texts to store with the picture, by key; ``read_metadata`` gives them back. PNG text chunks in a PNG,
+            JSON in EXIF's ImageDescription otherwise.
+        overwrite: whether an existing file may be replaced.
+        quality: of JPEG and WebP, 1 to 100.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImageError: not one finite picture, another suffix, or metadata that the format cannot hold.
+        ImageFileError: the folder is missing, the path is a folder or may not be written, or the file exists.
+    """
+    path = _as_path(path, "a path to save to")
+    kind = _WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        has = f"unknown suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise ImageError(f"cannot save {str(path)!r}, {has}: use one of {', '.join(_WRITABLE)}")
+    quality = _whole_number("quality", quality)
+    if quality > 100:
+        raise ImageError(f"quality goes from 1 to 100, got {quality}")
+    _check_one(picture)
+    if alpha is not None:
+        _check_alpha(alpha, picture)
+    longest = _LONGEST_SIDE.get(kind)
+    if longest is not None and max(picture.shape[2:]) > longest:
+        raise ImageError(f"{kind} holds at most {longest} pixels a side: save {str(path)!r} as .png or .tif")
+    _check_target(path, overwrite)
+
+    if kind == "JPEG" and alpha is not None:
+        mask = alpha.to(picture).clamp(0, 1)
+        picture, alpha = picture.clamp(0, 1) * mask + (1 - mask), None
+    image = to_pil(picture)
+    if alpha is not None:
+        image.putalpha(Image.fromarray(_bytes(alpha[0, 0])))
+    by_kind: dict[str, dict[str, Any]] = {
+        "PNG": {},
+        "JPEG": {"quality": quality, "subsampling": 0},
+        "WEBP": {"quality": quality},
+        "TIFF": {"compression": "tiff_deflate"},
+    }
+    options = by_kind[kind] | (_text_options(metadata, kind) if metadata else {})
+    encoded = BytesIO()
+    try:
+        image.save(encoded, kind, **options)
+        write_atomically(path, encoded.getvalue())
+    except (OSError, ValueError) as error:
+        raise ImageFileError(f"could not write {str(path)!r} ({_reason(error)}); nothing was replaced") from error
+    return path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename: at any moment the target is the old file or the whole new one.
+
+    Raises:
+        OSError: the folder cannot be written; nothing has changed then.
+    """
+    target = Path(os.path.realpath(path))  # so that a symbolic link stays one
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as stream:  # permissions by umask, as for any new file
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException:  # Ctrl-C too
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def to_pil(picture: Tensor) -> Image.Image:
+    """Turn one picture (1, 3, H, W) into an 8-bit RGB PIL image: round(255 x) of x clamped to [0, 1].
+
+    Raises:
+        ImageError: not one finite picture.
+
+    >>> to_pil(torch.full((1, 3, 1, 1), 2.0)).getpixel((0, 0))
+    (255, 255, 255)
+    """
+    _check_one(picture)
+    return Image.fromarray(_bytes(picture[0].permute(1, 2, 0)))
+
+
+def check_picture(picture: Any, name: str = "picture") -> Tensor:
+    """Return ``picture`` if it is a floating (B, 3, H, W) tensor of finite values; the range is not checked.
+
+    Raises:
+        ImageError: it is not; the message says what it is and how to mend it.
+        EmptyImageError: it has no pixels.
+
+    >>> check_picture(torch.zeros(3, 8, 8), "style")
+    Traceback (most recent call last):
+    ...
+    styletut.errors.ImageError: style must have shape (B, 3, H, W), got (3, 8, 8): add the batch axis with [None]
+    """
+    if not isinstance(picture, Tensor):
+        raise ImageError(f"{name} must be a tensor, got {type(picture).__name__}: read it with load_image")
+    shape = tuple(picture.shape)
+    if len(shape) != 4 or shape[1] != 3:
+        hint = "add the batch axis with [None]" if len(shape) == 3 and shape[0] == 3 else "see load_image"
+        raise ImageError(f"{name} must have shape (B, 3, H, W), got {shape}: {hint}")
+    if 0 in shape:
+        raise EmptyImageError(f"{name} has no pixels, its shape is {shape}: use one that has")
+    if not picture.is_floating_point():
+        raise ImageError(f"{name} must hold floats in [0, 1], got {picture.dtype}: divide whole numbers by 255")
+    if not bool(torch.isfinite(picture).all()):
+        raise ImageError(f"{name} holds NaN or infinite values: find the step that made them")
+    return picture
+
+
+# --------------------------------------------------------------------------------- inside: sources to tensors
+
+
+def _decode(source: Any, max_pixels: int) -> tuple[Tensor, Tensor | None]:
+    """Picture and alpha (None where the source has no such thing) of any source, at its own size."""
+    if isinstance(source, Tensor):
+        return _in_range(check_picture(source, "the tensor").float(), "the tensor"), None
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _from_pil(source, "the PIL image", max_pixels)
+    with _opened(source) as (stream, name):
+        image, several = _open_pil(stream, name)
+        if several:
+            raise AnimatedImageError(
+                f"{name} is animated or has several pages: save the one you want by itself, or pass it as a PIL image"
+            )
+        return _from_pil(image, name, max_pixels)
+
+
+def _as_path(source: Any, wanted: str) -> Path:
+    if not isinstance(source, (str, os.PathLike)):
+        raise ImageError(f"expected {wanted}, got {type(source).__name__}")
+    return Path(os.fsdecode(source))
+
+
+@contextmanager
+def _opened(source: Any) -> Iterator[tuple[IO[bytes], str]]:
+    """A stream that can be rewound, and the name that errors call it by."""
+    if hasattr(source, "read"):
+        name = repr(str(getattr(source, "name", "the open file")))
+        try:
+            content = source.read()
+        except (OSError, ValueError) as error:
+            raise ImageFileError(f"cannot read {name} ({_reason(error)}): open it again with mode 'rb'") from error
+        if not isinstance(content, bytes):
+            raise ImageError(f"{name} is open as text: open it with mode 'rb'")
+        if not content:
+            raise EmptyImageError(f"{name} is empty, or was read to its end already: open it again")
+        yield BytesIO(content), name
+        return
+    if isinstance(source, str) and re.match(r"(?i)[a-z][a-z0-9+.-]+://|data:", source):
+        raise ImageError(f"{source[:200]!r} is an address, not a file: download it first, then give the file's path")
+    path = _as_path(source, "a path, a binary file, a PIL image, an array or a picture tensor")
+    name = repr(str(path))
+    try:
+        if path.is_dir():
+            raise ImageFileError(f"{name} is a folder: name a picture in it")
+        stream: IO[bytes] = path.open("rb")
+    except FileNotFoundError:
+        raise ImageFileError(f"there is no file {name} (looked in {str(Path.cwd())!r}): check the path") from None
+    except PermissionError:
+        raise ImageFileError(f"no permission to read {name}: change its permissions or copy it") from None
+    except ImageError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ImageFileError(f"cannot open {name} ({_reason(error)}): check the path") from error
+    with stream:
+        first = stream.read(1)
+        if not first:
+            raise EmptyImageError(f"{name} is empty (0 bytes): get the file again")
+        if stream.seekable():
+            stream.seek(0)
+            yield stream, name
+        else:  # a pipe
+            yield BytesIO(first + stream.read()), name
+
+
+def _open_pil(stream: IO[bytes], name: str) -> tuple[Image.Image, bool]:
+    """Read the header alone: an image whose pixels are not decoded yet, and whether there are several in the file."""
+    Image.init()  # registers the formats
+    formats = [kind for kind in _READABLE if kind in Image.OPEN]
+    try:
+        # Pillow's own limit warns or fails by global settings; ours replaces it while the header is read.
+        with _pillow_limit:
+            before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(stream, formats=formats)
+                # An MPO is a phone's photograph with extras after it (depth, the other eye): its first frame is meant.
+                several = image.format != "MPO" and getattr(image, "is_animated", False)
+            finally:
+                Image.MAX_IMAGE_PIXELS = before
+    except UnidentifiedImageError:
+        kinds = ", ".join(formats)
+        raise NotAPictureError(f"{name} is not a picture that can be read here: convert it to one of {kinds}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's plug-ins raise nearly anything when a header is damaged
+        raise _damaged(name, error) from error
+    return image, several
+
+
+def _from_pil(image: Image.Image, name: str, max_pixels: int) -> tuple[Tensor, Tensor | None]:
+    if 0 in image.size:
+        raise EmptyImageError(f"{name} has no pixels, it is {image.height} x {image.width}: use one that has")
+    _check_pixels(name, image.height, image.width, max_pixels)
+    try:
+        image.load()
+        with suppress(Exception):  # a broken EXIF block says nothing about the pixels
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith(("I", "F")):
+            return _from_deep_grey(image, name)
+        image, mask = _split_alpha(image)
+        return _tensor(_to_srgb(image)), mask
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _from_deep_grey(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None]:
+    """16-bit greys as whole numbers ("I" modes) or greys as floats ("F")."""
+    grey = torch.from_numpy(np.asarray(image).astype(np.float32))[None, None]
+    key = image.info.get("transparency")
+    mask = (grey != key).float() if isinstance(key, int) else None
+    if image.mode == "F":
+        grey = _in_range(grey, name)
+    else:
+        low, high = float(grey.min()), float(grey.max())
+        if low < 0 or high > 65535:
+            raise ImageError(f"{name} holds greys from {low:g} to {high:g}, not 16-bit: scale them to 0..65535")
+        grey = grey / 65535
+    if image.info.get("icc_profile"):
+        # Little CMS gives 8 bits; a grey profile is one curve, so convert a ramp and keep the depth between its points.
+        ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
+        ramp.info["icc_profile"] = image.info["icc_profile"]
+        curve = np.asarray(_to_srgb(ramp))[0, :, 1] / 255
+        grey = torch.from_numpy(np.interp(grey.numpy(), np.linspace(0, 1, 256), curve).astype(np.float32))
+    return grey.repeat(1, 3, 1, 1), mask
+
+
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Tensor | None]:
+    """Colour without transparency, and alpha (1, 1, H, W) if there is any (a band, or a transparent palette entry)."""
+    marked = isinstance(image.info.get("transparency"), (int, bytes, tuple))
+    if image.mode not in _ALPHA_MODES and not marked:
+        return image, None
+    grey = image.mode in ("1", "L", "LA", "La")  # stays grey: its ICC profile is one for greys
+    if image.mode == "La":
+        image = image.convert("LA")
+    full = image.convert("RGBA")
+    mask = torch.from_numpy(np.array(full.getchannel("A"))).float().div(255)[None, None]
+    colour = full.convert("RGB")
+    if grey:
+        colour = colour.getchannel("G")
+        colour.info["icc_profile"] = image.info.get("icc_profile")
+    return colour, mask
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB in sRGB of an image without transparency: by its ICC profile if it has a usable one."""
+    if image.mode == "1":
+        image = image.convert("L")
+    profile: ImageCms.ImageCmsProfile | None = None
+    embedded = image.info.get("icc_profile")
+    if image.mode == "LAB":
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    elif isinstance(embedded, bytes):
+        with suppress(OSError, ImageCms.PyCMSError):
+            profile = ImageCms.ImageCmsProfile(BytesIO(embedded))
+    if profile is not None:
+        if profile.profile.xcolor_space.strip() == "RGB" and image.mode != "CMYK":
+            image = image.convert("RGB")
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        with suppress(ImageCms.PyCMSError):  # a profile for another kind of picture, or a broken one
+            transform = ImageCms.buildTransform(profile, srgb, image.mode, "RGB")
+            return cast(Image.Image, ImageCms.applyTransform(image, transform))  # None only where done in place
+    return image.convert("RGB")
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].contiguous().float().div_(255)
+
+
+def _from_array(array: np.ndarray) -> tuple[Tensor, Tensor | None]:
+    shape = array.shape
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        hint = "move the channels last with .transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in (1, 3, 4) else ""
+        raise ImageError(f"an array must be (H, W), (H, W, 3) or (H, W, 4), got {shape}: {hint or 'reshape it'}")
+    if 0 in shape:
+        raise EmptyImageError(f"the array has no pixels, its shape is {shape}: use one that has")
+    kind = array.dtype.kind
+    scale = {"u1": 255, "u2": 65535, "b1": 1}.get(f"{kind}{array.dtype.itemsize}", 1 if kind == "f" else None)
+    if scale is None:
+        raise ImageError(f"an array must be uint8, uint16, bool or float in [0, 1], got {array.dtype}: convert it")
+    values = torch.from_numpy(np.array(array, dtype=np.float32)).permute(2, 0, 1)[None].contiguous().div_(scale)
+    values = _in_range(values, "the array")
+    if values.shape[1] == 1:
+        return values.repeat(1, 3, 1, 1), None
+    return values[:, :3], values[:, 3:] if values.shape[1] == 4 else None
+
+
+def _in_range(values: Tensor, name: str) -> Tensor:
+    """Floats clamped to [0, 1]; refused where they are plainly on another scale, or not finite."""
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ImageError(f"{name} holds NaN or infinite values: replace them first")
+    if low < -0.5 or high > 1.5:
+        raise ImageError(f"{name} holds values from {low:g} to {high:g}: bring them to [0, 1], e.g. divide by 255")
+    return values if low >= 0 and high <= 1 else values.clamp(0, 1)
+
+
+# -------------------------------------------------------------------------------------------- inside: sizes
+
+
+def _share(side: int, part: int, whole: int) -> int:
+    """Side * part / whole, rounded to the nearest whole number (halves up), at least 1."""
+    return max(1, (2 * side * part + whole) // (2 * whole))
+
+
+def _resample(picture: Tensor, rows: int, cols: int) -> Tensor:
+    """Antialiased bicubic, not clamped (so that it stays linear)."""
+    if (rows, cols) == tuple(picture.shape[2:]):
+        return picture
+    # Other devices than these two lack the operation in some versions of torch.
+    where = picture.device if picture.device.type in ("cpu", "cuda") else "cpu"
+    precise = picture.to(where, torch.promote_types(picture.dtype, torch.float32))
+    resized = torch.nn.functional.interpolate(precise, size=(rows, cols), mode="bicubic", antialias=True)
+    return resized.to(picture.device, picture.dtype)
+
+
+def _whole_number(name: str, value: Any) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise ImageError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return number
+
+
+def _check_pixels(name: str, rows: int, cols: int, limit: int) -> None:
+    if rows * cols > limit:
+        count = f"{rows} x {cols} = {rows * cols:,}"
+        raise TooManyPixelsError(f"{name}: {count} pixels, over the limit of {limit:,}: shrink it or raise max_pixels")
+
+
+def _colour(background: Sequence[float]) -> Tensor:
+    try:
+        colour = torch.tensor([float(value) for value in background])
+    except (TypeError, ValueError):
+        colour = torch.empty(0)
+    if colour.shape != (3,) or not bool(((colour >= 0) & (colour <= 1)).all()):
+        raise ImageError(f"background must be (red, green, blue) in [0, 1], got {background!r}")
+    return colour.view(1, 3, 1, 1)
+
+
+# ------------------------------------------------------------------------------------------- inside: saving
+
+
+def _check_one(picture: Tensor) -> None:
+    check_picture(picture)
+    if len(picture) != 1:
+        raise ImageError(f"one picture at a time, got a batch of {len(picture)}: take picture[i : i + 1]")
+
+
+def _check_alpha(alpha: Any, picture: Tensor) -> None:
+    wanted = (1, 1, *picture.shape[2:])
+    if not isinstance(alpha, Tensor) or tuple(alpha.shape) != wanted:
+        got = tuple(alpha.shape) if isinstance(alpha, Tensor) else type(alpha).__name__
+        raise ImageError(f"alpha must be a tensor of shape {wanted} to fit the picture, got {got}")
+    if not alpha.is_floating_point() or not bool(torch.isfinite(alpha).all()):
+        raise ImageError("alpha must hold finite floats in [0, 1]")
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    try:
+        if path.is_dir():
+            raise ImageFileError(f"{str(path)!r} is a folder: give a file's name")
+        if not path.parent.is_dir():
+            raise ImageFileError(f"there is no folder {str(path.parent)!r}: create it, or save elsewhere")
+        exists = os.path.lexists(path)
+    except ImageError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ImageFileError(f"cannot write to {str(path)!r} ({_reason(error)}): choose another name") from error
+    if exists and not overwrite:
+        raise ImageFileError(f"{str(path)!r} exists already: choose another name, or say overwrite=True")
+    # Replacing a file asks no leave of the file itself; one that was made read-only is meant to stay.
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ImageFileError(f"{str(path)!r} is write-protected: change its permissions or choose another name")
+
+
+def _bytes(values: Tensor) -> np.ndarray:
+    return (values.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def _text_options(metadata: Mapping[str, str], kind: str) -> dict[str, Any]:
+    """The arguments of Pillow's ``save`` that store the texts."""
+    for key, value in metadata.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[!-~\xa1-\xff]([ -~\xa1-\xff]{0,77}[!-~\xa1-\xff])?", key):
+            raise ImageError(f"a metadata key must be 1 to 79 printable Latin-1 characters, got {key!r}")
+        if key in _RESERVED_KEYS:
+            raise ImageError(f"the metadata key {key!r} means something else in a picture file: choose another")
+        if not isinstance(value, str):
+            raise ImageError(f"metadata must be text, got {type(value).__name__} for {key!r}: use json.dumps()")
+        try:
+            length = len(value.encode())
+        except UnicodeEncodeError:
+            raise ImageError(f"the metadata for {key!r} is not valid Unicode text") from None
+        if length > _PNG_TEXT:
+            raise ImageError(f"the metadata for {key!r} has {length:,} bytes, the limit is {_PNG_TEXT:,}")
+    if kind == "PNG":
+        chunks = PngInfo()
+        for key, value in metadata.items():
+            chunks.add_text(key, value, zip=len(value) > 1000)  # becomes iTXt where Latin-1 does not do
+        return {"pnginfo": chunks}
+    description = json.dumps(dict(metadata))  # ASCII, which is all that EXIF promises
+    if kind == "JPEG" and len(description) > _JPEG_TEXT:
+        raise ImageError(f"JPEG holds {_JPEG_TEXT:,} bytes of metadata, got {len(description):,}: save as .png instead")
+    exif = Image.Exif()
+    exif[_DESCRIPTION] = description
+    return {"exif": exif}
+
+
+# ------------------------------------------------------------------------------------------- inside: errors
+
+
+def _reason(error: BaseException) -> str:
+    """Why, on one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
+
+
+def _damaged(name: str, error: Exception) -> TruncatedImageError:
+    return TruncatedImageError(f"{name} is cut off or damaged ({_reason(error)}): get the file again")

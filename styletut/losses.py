@@ -1,0 +1,205 @@
+"""The mathematics of style transfer, as plain differentiable functions.
+
+Features have shape (B, N, H, W): B pictures, N channels, M = H * W positions; F is one picture's features as
+an N x M matrix. Every loss is a scalar. Pictures in a batch are independent: their losses add.
+
+Source, where nothing else is said: L. Gatys, A. Ecker and M. Bethge, "Image style transfer using
+convolutional neural networks", CVPR 2016.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .errors import LossError, did_you_mean
+
+GRAM_NORMALIZATIONS = ("none", "positions", "elements")
+CONTENT_FORMS = ("sum", "half_sum", "mean", "relative")
+STYLE_FORMS = ("gatys", "picture", "mean", "relative")
+TV_FORMS = ("squared", "l1", "power")
+TV_REDUCTIONS = ("sum", "mean")
+
+
+def _choice(kind: str, name: str, choices: tuple[str, ...]) -> None:
+    if name not in choices:
+        raise LossError(did_you_mean(kind, name, choices))
+
+
+def _precise(x: Tensor) -> Tensor:
+    """float32 at least: a sum over thousands of positions overflows float16 and starves in bfloat16."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def gram_matrix(features: Tensor, normalization: str = "positions") -> Tensor:
+    r"""Gram matrix of features: which channels are active together, wherever that is.
+
+    .. math:: G_{ij} = \frac{1}{Z} \sum_{p=1}^{M} F_{ip} F_{jp}
+
+    with Z = 1 (``none``, as printed by Gatys et al.), M (``positions``: the mean over positions, which does not
+    grow with the picture) or N M (``elements``, Johnson et al. 2016).
+
+    Args:
+        features: (B, N, H, W), any floating dtype; the sum is float32 or better.
+        normalization: ``none``, ``positions`` or ``elements``.
+
+    Returns:
+        (B, N, N), symmetric and positive semidefinite.
+
+    Raises:
+        LossError: unknown normalization, or features that are not (B, N, H, W).
+
+    >>> f = torch.tensor([[1., 0., 2.], [0., 3., 1.]]).view(1, 2, 1, 3)
+    >>> gram_matrix(f, "none")
+    tensor([[[ 5.,  2.],
+             [ 2., 10.]]])
+    """
+    _choice("Gram normalization", normalization, GRAM_NORMALIZATIONS)
+    if features.dim() != 4 or features.numel() == 0:
+        raise LossError(f"features must be (B, N, H, W) and not empty, got shape {tuple(features.shape)}")
+    flat = _precise(features).flatten(2)
+    with torch.autocast(features.device.type, enabled=False):
+        gram = flat @ flat.transpose(1, 2)
+    return gram / {"none": 1, "positions": flat.shape[2], "elements": flat.shape[1] * flat.shape[2]}[normalization]
+
+
+def content_loss(features: Tensor, target: Tensor, form: str = "mean") -> Tensor:
+    r"""How far features are from the content picture's, position by position.
+
+    With a = ``features`` and b = ``target``, for each picture: ``sum`` :math:`\sum (a-b)^2`; ``half_sum``
+    :math:`\tfrac12 \sum (a-b)^2` (Gatys et al. 2016, equation 1); ``mean`` :math:`\tfrac{1}{NM} \sum (a-b)^2`;
+    ``relative`` :math:`\sum (a-b)^2 / \sum b^2`, which is 1 when nothing of b is left and has no units.
+
+    Args:
+        features, target: (B, N, H, W), the same shape (a target with B = 1 serves a whole batch).
+        form: one of the four.
+
+    Raises:
+        LossError: unknown form, shapes that do not fit, or a target of zeros for ``relative``.
+    """
+    return (content_factor(form, target) * squared_error(features, target)).sum()
+
+
+def squared_error(features: Tensor, target: Tensor) -> Tensor:
+    """Sum of (a - b)^2 over channels and positions for each picture: (B,).
+
+    Raises:
+        LossError: shapes that do not fit.
+    """
+    if features.shape[1:] != target.shape[1:] or target.shape[0] not in (1, features.shape[0]):
+        raise LossError(f"content features {tuple(features.shape)} and target {tuple(target.shape)} do not match")
+    return (_precise(features) - _precise(target)).square().flatten(1).sum(1)
+
+
+def content_factor(form: str, target: Tensor) -> Tensor:
+    """What multiplies the squared error in `content_loss`, for each picture of the target: (B,) or (1,).
+
+    Raises:
+        LossError: unknown form, or a target of zeros for ``relative``.
+    """
+    _choice("content loss", form, CONTENT_FORMS)
+    if form == "relative":
+        return 1 / _power(target, "a relative content loss needs a target that is not all zeros")
+    factor = {"sum": 1.0, "half_sum": 0.5, "mean": 1 / max(target[0].numel(), 1)}[form]
+    return torch.full((1,), factor, dtype=_precise(target).dtype, device=target.device)
+
+
+def _power(target: Tensor, message: str) -> Tensor:
+    """Sum of squares for each picture, (B,), refused where it is zero."""
+    power = _precise(target).square().flatten(1).sum(1)
+    if not bool((power > 0).all()):
+        raise LossError(message)
+    return power
+
+
+def style_factor(form: str, target: Tensor, positions: int | None = None, pixels: int | None = None) -> Tensor:
+    """What multiplies the squared distance of two per-position Grams in `style_loss`: (B,) or (1,).
+
+    Raises:
+        LossError: unknown form, ``positions`` or ``pixels`` missing where it needs them, a target of zeros for
+            ``relative``.
+    """
+    _choice("style loss", form, STYLE_FORMS)
+    if form == "relative":
+        return 1 / _power(target, "a relative style loss needs a style whose Gram matrix is not all zeros")
+    channels = target.shape[-1]
+    if form == "gatys":
+        factor = 1 / (4 * channels**2)
+    elif positions is None:
+        raise LossError(f"style loss {form!r} depends on the number of positions M: give positions=")
+    elif form == "mean":
+        factor = positions**2 / channels**2
+    elif pixels is None:
+        raise LossError("style loss 'picture' depends on the picture's size: give pixels=rows * columns")
+    else:
+        factor = positions**2 / (4 * 3**2 * pixels**2)
+    return torch.full((1,), factor, dtype=_precise(target).dtype, device=target.device)
+
+
+def style_loss(
+    gram: Tensor,
+    target: Tensor,
+    form: str = "gatys",
+    *,
+    positions: int | None = None,
+    pixels: int | None = None,
+) -> Tensor:
+    r"""Distance of two Gram matrices.
+
+    Both are per position (``gram_matrix(..., "positions")``), :math:`\hat G = G / M` and :math:`\hat A = A / M_s`, so a
+    style picture need not have the size of the content picture. Where both have M positions these are the
+    published losses of raw Grams G and A:
+
+    - ``gatys`` :math:`\frac{1}{4N^2} \sum (\hat G - \hat A)^2 = \frac{1}{4N^2M^2} \sum (G - A)^2` (Gatys et al.,
+      equation 4);
+    - ``picture`` :math:`\frac{M^2}{4 \cdot 3^2 P^2} \sum (\hat G - \hat A)^2`, P the pixels of the *picture*: the Keras
+      example's hard-coded ``4 * channels**2 * size**2``, the same for every layer;
+    - ``mean`` :math:`\frac{M^2}{N^2} \sum (\hat G - \hat A)^2`: the mean squared error of raw Grams;
+    - ``relative`` :math:`\sum (\hat G - \hat A)^2 / \sum \hat A^2`: no units, the same at every layer and size.
+
+    Args:
+        gram, target: (B, N, N); a target with B = 1 serves a whole batch.
+        positions: M, for ``picture`` and ``mean``.
+        pixels: rows * columns of the picture, for ``picture``.
+
+    Raises:
+        LossError: unknown form, shapes that do not fit, a number that is missing, a target of zeros for ``relative``.
+    """
+    if gram.dim() != 3 or gram.shape[1:] != target.shape[1:] or target.shape[0] not in (1, gram.shape[0]):
+        raise LossError(f"Gram matrices {tuple(gram.shape)} and {tuple(target.shape)} do not match")
+    error = (_precise(gram) - _precise(target)).square().flatten(1).sum(1)  # (B,)
+    return (style_factor(form, target, positions, pixels) * error).sum()
+
+
+def total_variation(picture: Tensor, form: str = "squared", reduction: str = "sum") -> Tensor:
+    r"""How much neighbouring pixels differ, over all channels.
+
+    With forward differences dx and dy: ``squared`` :math:`\sum dx^2 + dy^2`; ``l1`` :math:`\sum |dx| + |dy|` (Rudin,
+    Osher and Fatemi 1992, anisotropic); ``power`` :math:`\sum (dx^2 + dy^2)^{1.25}` on the crop of (H-1) x (W-1)
+    positions that have both (Mahendran and Vedaldi 2015 with beta = 2.5; the Keras example).
+
+    Args:
+        picture: (B, C, H, W). Scale matters: the Keras example takes it on 0..255.
+        form: ``squared``, ``l1`` or ``power``.
+        reduction: ``sum``, or ``mean``: divided by H * W, so that it does not grow with the picture.
+
+    Raises:
+        LossError: unknown form or reduction, or not (B, C, H, W).
+
+    >>> float(total_variation(torch.tensor([[0., 1.], [0., 3.]]).view(1, 1, 2, 2), "l1"))
+    6.0
+    """
+    _choice("total variation", form, TV_FORMS)
+    _choice("reduction", reduction, TV_REDUCTIONS)
+    if picture.dim() != 4 or picture.numel() == 0:
+        raise LossError(f"total variation needs a picture (B, C, H, W), got shape {tuple(picture.shape)}")
+    picture = _precise(picture)
+    dx = picture[..., :, 1:] - picture[..., :, :-1]
+    dy = picture[..., 1:, :] - picture[..., :-1, :]
+    if form == "squared":
+        value = dx.square().sum() + dy.square().sum()
+    elif form == "l1":
+        value = dx.abs().sum() + dy.abs().sum()
+    else:
+        value = (dx[..., :-1, :].square() + dy[..., :, :-1].square()).pow(1.25).sum()
+    return value if reduction == "sum" else value / (picture.shape[-2] * picture.shape[-1])

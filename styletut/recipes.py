@@ -1,0 +1,511 @@
+"""A recipe is the whole truth about a run; seven of them have names.
+
+`Recipe` holds every choice: network, layers, losses, start, optimiser, sizes, steps, precision, seed. Defaults live
+here and nowhere else. Five recipes reproduce published systems to the digit, ``gatys`` is the paper's, and ``fast``
+is the one that looks best soonest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from .errors import RecipeError, did_you_mean
+from .losses import CONTENT_FORMS, STYLE_FORMS, TV_FORMS, TV_REDUCTIONS
+from .vgg import NETWORKS, POOLINGS, PREPROCESSINGS, Weights, canonical
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "network": tuple(NETWORKS),
+    "preprocessing": PREPROCESSINGS,
+    "pooling": POOLINGS,
+    "content_loss": CONTENT_FORMS,
+    "style_loss": STYLE_FORMS,
+    "tv_loss": TV_FORMS,
+    "tv_reduction": TV_REDUCTIONS,
+    "fit": ("long", "short", "rows", "exact", "pixels"),
+    "start": ("content", "style", "noise", "mix"),
+    "noise": ("uniform", "normal"),
+    "optimizer": ("sgd", "adam", "lbfgs"),
+    "clamp": ("none", "forward", "step"),
+    "precision": ("auto", "float32", "bfloat16", "float64"),
+}
+_POSITIVE = (
+    "tv_range",
+    "style_scale",
+    "learning_rate",
+    "decay",
+    "decay_steps",
+    "memory",
+    "evaluations",
+    "pixel_range",
+    "batch",
+)
+_NOT_NEGATIVE = ("content_weight", "style_weight", "tv_weight", "snapshot_every", "seed")
+_WHOLE = ("decay_steps", "memory", "evaluations", "snapshot_every", "batch", "seed")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Recipe:
+    """Every choice of a style transfer. Frozen: `replace` makes a variant.
+
+    Raises:
+        RecipeError: a value is out of range or not one of the choices, or nothing is left to optimise.
+        LayerError: a layer does not exist in the network.
+
+    >>> get("five-layer").replace(seed=3).content_layers["relu5_4"]
+    0.45
+    """
+
+    name: str = "custom"
+    source: str = ""
+    """The paper or system it comes from."""
+    note: str = ""
+    """What is particular about it, or chosen where the source is silent."""
+
+    network: str = "vgg19"
+    weights: str | Weights = "oxford"
+    """``oxford``, ``torchvision``, ``random``, a path, or a `vgg.Weights`."""
+    preprocessing: str = "auto"
+    pooling: str = "max"
+    rescale: bool = False
+    """Scale the filters to mean activation 1 (Gatys et al. 2016, section 2)."""
+
+    content_layers: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
+    content_weight: float = 1.0
+    content_loss: str = "relative"
+    style_layers: Mapping[str, float] = field(default_factory=lambda: {f"relu{i}_1": 0.2 for i in range(1, 6)})
+    style_weight: float = 1.0
+    style_loss: str = "relative"
+    tv_weight: float = 0.0
+    tv_loss: str = "squared"
+    tv_range: float = 1.0
+    """The differences are taken of a picture on the scale 0 to ``tv_range``."""
+    tv_reduction: str = "sum"
+
+    size: int | tuple[int, int] | None = None
+    """Pixels, as ``fit`` means them; (rows, columns) for ``exact``; None for the picture's own size."""
+    fit: str = "long"
+    upscale: bool = False
+    """Enlarge a picture that is smaller than ``size``."""
+    style_scale: float = 1.0
+    """Longer side of the style picture over the content picture's; the style is never enlarged, its aspect is kept."""
+
+    start: str = "content"
+    start_mix: float = 0.25
+    """The content's share in the start ``mix``."""
+    noise: str = "uniform"
+    noise_range: tuple[float, float] = (-128.0, 127.0)
+    """Noise around the network's mean in 0..255 units: (low, high) if uniform, (mean, standard deviation) if normal."""
+
+    optimizer: str = "lbfgs"
+    learning_rate: float = 1.0
+    decay: float = 1.0
+    """The learning rate is multiplied by ``decay ** (step / decay_steps)``, continuously."""
+    decay_steps: int = 100
+    memory: int = 10
+    """Pairs of vectors that L-BFGS keeps."""
+    line_search: bool = False
+    """Strong Wolfe line search in L-BFGS."""
+    evaluations: int = 1
+    """At most so many evaluations (loss and gradient) in one step."""
+    restart: bool = False
+    """L-BFGS forgets its memory after each step."""
+    pixel_range: float = 1.0
+    """The optimiser moves a picture on the scale 0 to ``pixel_range``: a learning rate means nothing without it."""
+    clamp: str = "none"
+    """Keep the picture in its range: ``forward`` (what the network sees), ``step`` (after each step), or ``none``."""
+
+    scales: tuple[tuple[float, int], ...] = ((1.0, 500),)
+    """From coarse to fine: (share of the full size, steps)."""
+    snapshot_every: int = 0
+    """Keep the picture every so many steps; 0 for never."""
+    batch: int = 1
+    """How many content pictures may be optimised in one go."""
+    precision: str = "float32"
+    """Of the network; ``auto`` is bfloat16 where the hardware computes in it, float32 elsewhere."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for key, choices in _CHOICES.items():
+            if getattr(self, key) not in choices:
+                raise RecipeError(did_you_mean(key.replace("_", " "), getattr(self, key), choices))
+        for key in _POSITIVE + _NOT_NEGATIVE:
+            value = getattr(self, key)
+            good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            least = "0 or more" if key in _NOT_NEGATIVE else "above 0"
+            if not good or value < 0 or (value == 0 and key in _POSITIVE):
+                raise RecipeError(f"{key} must be a number, {least}, not {value!r}")
+            if key in _WHOLE and value != int(value):
+                raise RecipeError(f"{key} must be a whole number, not {value!r}")
+        if not isinstance(self.start_mix, (int, float)) or not 0 <= self.start_mix <= 1:
+            raise RecipeError(f"start_mix must be between 0 and 1, not {self.start_mix!r}")
+        object.__setattr__(self, "content_layers", self._layers("content_layers"))
+        object.__setattr__(self, "style_layers", self._layers("style_layers"))
+        object.__setattr__(self, "noise_range", self._pair("noise_range"))
+        object.__setattr__(self, "size", self._size())
+        object.__setattr__(self, "scales", self._scales())
+        if not self.layers and not self.tv_weight:
+            raise RecipeError("nothing to optimise: give content layers, style layers or a total variation weight")
+
+    def _layers(self, key: str) -> Mapping[str, float]:
+        given = getattr(self, key)
+        if isinstance(given, str) or not isinstance(given, (Mapping, Iterable)):
+            raise RecipeError(f"{key} must map layers to weights, for example {{'relu4_2': 1.0}}, not {given!r}")
+        pairs = given.items() if isinstance(given, Mapping) else ((layer, 1.0) for layer in given)
+        found: dict[str, float] = {}
+        for layer, weight in pairs:
+            good = isinstance(weight, (int, float)) and math.isfinite(weight) and weight >= 0
+            if not good:
+                raise RecipeError(f"the weight of {layer} in {key} must be a number, 0 or more, not {weight!r}")
+            found[canonical(layer, self.network)] = float(weight)
+        return MappingProxyType(found)
+
+    def _pair(self, key: str) -> tuple[float, float]:
+        try:
+            low, high = (float(v) for v in getattr(self, key))
+        except (TypeError, ValueError):
+            raise RecipeError(f"{key} must be two numbers, not {getattr(self, key)!r}") from None
+        return low, high
+
+    def _size(self) -> int | tuple[int, int] | None:
+        size = self.size
+        sides = size if isinstance(size, (tuple, list)) else (size,)
+        if size is not None and not all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in sides):
+            raise RecipeError(f"size must be whole pixels above 0, not {size!r}")
+        if isinstance(size, (tuple, list)):
+            if len(size) != 2:
+                raise RecipeError(f"an exact size is (rows, columns), not {size!r}")
+            object.__setattr__(self, "fit", "exact")
+            return (size[0], size[1])
+        if size is not None and self.fit == "exact":
+            object.__setattr__(self, "fit", "long")
+        return size
+
+    def _scales(self) -> tuple[tuple[float, int], ...]:
+        try:
+            scales = tuple((float(share), int(steps)) for share, steps in self.scales)
+            whole = all(int(steps) == steps for _, steps in self.scales)
+        except (TypeError, ValueError):
+            raise RecipeError(f"scales must be pairs (share of the size, steps), not {self.scales!r}") from None
+        if not scales or not whole or any(not 0 < share <= 1 or steps < 1 for share, steps in scales):
+            raise RecipeError(f"each scale is a share of the size in (0, 1] and 1 step or more, not {self.scales!r}")
+        return scales
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that count, each once, in no particular order."""
+        content = self.content_layers if self.content_weight else ()
+        style = self.style_layers if self.style_weight else ()
+        return tuple(dict.fromkeys([*content, *style]))
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps over all scales."""
+        return sum(steps for _, steps in self.scales)
+
+    def replace(self, **changes: Any) -> Recipe:
+        """A copy with some fields changed; ``steps=n`` is short for a budget of n steps spread over the scales.
+
+        Raises:
+            RecipeError: there is no such field, or its value is wrong.
+        """
+        if "steps" in changes:
+            steps = changes.pop("steps")
+            if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+                raise RecipeError(f"steps must be a whole number, 1 or more, not {steps!r}")
+            if "scales" not in changes:
+                changes["scales"] = _spread(self.scales, steps)
+        known = [f.name for f in dataclasses.fields(self)]
+        for key in changes:
+            if key not in known:
+                raise RecipeError(did_you_mean("recipe field", key, [*known, "steps"]))
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only, ready for JSON; weights that are an object become their description in <>."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for key in ("content_layers", "style_layers"):
+            values[key] = dict(values[key])
+        if isinstance(self.weights, Weights):
+            values["weights"] = f"<{self.weights.source}>"
+        else:
+            values["weights"] = str(self.weights)
+        return values
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The recipe as JSON; `from_json` reads it back."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """The recipe that `to_dict` wrote.
+
+        Raises:
+            RecipeError: a field is unknown or a value is wrong.
+        """
+        return cls().replace(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The recipe that `to_json` wrote.
+
+        Raises:
+            RecipeError: it is not JSON, not an object, or holds a field or value that means nothing.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise RecipeError(f"this recipe is not JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise RecipeError('a recipe in JSON is an object of fields, for example {"seed": 1}')
+        return cls.from_dict(values)
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _rebuild, (
+            fields | {"content_layers": dict(self.content_layers), "style_layers": dict(self.style_layers)},
+        )
+
+    def __repr__(self) -> str:
+        """Name, then each field that is not the default, one a line."""
+        lines = []
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            value = dict(value) if isinstance(value, MappingProxyType) else value
+            default = f.default_factory() if callable(f.default_factory) else f.default
+            if f.name == "name" or value != default:
+                lines.append(f"    {f.name}={value!r},")
+        return "\n".join(["Recipe(", *lines, ")"])
+
+
+def _rebuild(fields: dict[str, Any]) -> Recipe:
+    return Recipe(**fields)
+
+
+def _spread(scales: tuple[tuple[float, int], ...], steps: int) -> tuple[tuple[float, int], ...]:
+    """Share ``steps`` over the scales as they are shared now; the finest scale gets what is left."""
+    total = sum(n for _, n in scales)
+    coarse = [(share, steps * n // total) for share, n in scales[:-1]]
+    rest = steps - sum(n for _, n in coarse)
+    return tuple((share, n) for share, n in [*coarse, (scales[-1][0], rest)] if n > 0)
+
+
+# --- the named recipes -------------------------------------------------------------------------------
+
+_FIRST = tuple(f"relu{i}_1" for i in range(1, 6))
+_FIFTHS = dict.fromkeys(_FIRST, 0.2)
+
+_NAMED = (
+    Recipe(
+        name="fast",
+        source="styletut; chosen by looking, see benchmarks/candidates.py",
+        note="Losses without units, so that weights mean the same at every layer and size; coarse to fine.",
+        content_layers={"relu4_2": 1.0},
+        content_weight=0.5,
+        content_loss="relative",
+        style_layers=_FIFTHS,
+        style_weight=1.0,
+        style_loss="relative",
+        tv_weight=0.05,
+        tv_loss="squared",
+        tv_reduction="mean",
+        size=512,
+        optimizer="lbfgs",
+        memory=10,
+        scales=((0.5, 150), (1.0, 60)),
+        clamp="none",
+        precision="auto",
+    ),
+    Recipe(
+        name="gatys",
+        source="Gatys, Ecker and Bethge, Image style transfer using convolutional neural networks, CVPR 2016",
+        note=(
+            "As printed: alpha/beta = 1e-3, average pooling, filters rescaled to mean activation 1, white noise, "
+            "L-BFGS. The printed content loss, 1/2 sum (F - P)^2, grows with the picture; here it is the mean times "
+            "what it has at the paper's 512 x 512 (512 channels, 64 x 64 positions), so that the balance is "
+            "the paper's there and the same at other sizes."
+        ),
+        pooling="average",
+        rescale=True,
+        content_layers={"relu4_2": 1.0},
+        content_weight=1e-3 * 0.5 * 512 * 64 * 64,
+        content_loss="mean",
+        style_layers=_FIFTHS,
+        style_weight=1.0,
+        style_loss="gatys",
+        size=512,
+        start="noise",
+        noise="normal",
+        noise_range=(0.0, 64.0),
+        optimizer="lbfgs",
+        memory=20,
+        line_search=True,
+        evaluations=25,
+        pixel_range=255.0,
+        scales=((1.0, 20),),
+        snapshot_every=1,
+    ),
+    Recipe(
+        name="keras-sgd",
+        source="Keras example, neural style transfer with VGG-19 and SGD",
+        content_layers={"relu5_2": 1.0},
+        content_weight=2.5e-8,
+        content_loss="sum",
+        style_layers=_FIFTHS,
+        style_weight=1e-6,
+        style_loss="picture",
+        tv_weight=1e-6,
+        tv_loss="power",
+        tv_range=255.0,
+        size=400,
+        fit="rows",
+        upscale=True,
+        optimizer="sgd",
+        learning_rate=100.0,
+        decay=0.96,
+        decay_steps=100,
+        pixel_range=255.0,
+        scales=((1.0, 10_000),),
+        snapshot_every=100,
+    ),
+    Recipe(
+        name="three-losses",
+        source="three-loss batch version (content, style, total variation) in PyTorch",
+        note=(
+            "The source gives no weights: these make all three losses matter in ten steps. Batches of up to 8 pairs of "
+            "content and style."
+        ),
+        preprocessing="none",
+        content_layers={"relu5_2": 1.0},
+        content_weight=1.0,
+        content_loss="mean",
+        style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1"), 1.0),
+        style_weight=1.0,
+        style_loss="mean",
+        tv_weight=1e-5,
+        tv_loss="l1",
+        size=(224, 224),
+        upscale=True,
+        optimizer="sgd",
+        learning_rate=0.01,
+        scales=((1.0, 10),),
+        snapshot_every=1,
+        batch=8,
+    ),
+    Recipe(
+        name="lbfgs",
+        source="Keras example, neural style transfer with VGG-16 and L-BFGS",
+        note=(
+            "VGG-16's Oxford weights need a download; without one, network='vgg19' with weights='oxford' comes nearest."
+        ),
+        network="vgg16",
+        weights="torchvision-oxford",
+        preprocessing="caffe",
+        content_layers={"relu4_2": 1.0},
+        content_weight=0.025,
+        content_loss="sum",
+        style_layers=_FIFTHS,
+        style_weight=1.0,
+        style_loss="picture",
+        tv_weight=1.0,
+        tv_loss="power",
+        tv_range=255.0,
+        size=(300, 500),
+        upscale=True,
+        start="noise",
+        noise="uniform",
+        noise_range=(-128.0, 127.0),
+        optimizer="lbfgs",
+        memory=10,
+        line_search=True,
+        evaluations=20,
+        restart=True,
+        pixel_range=255.0,
+        scales=((1.0, 30),),
+        snapshot_every=1,
+    ),
+    Recipe(
+        name="five-layer",
+        source="PyTorch system with five content and five style layers and Adam",
+        preprocessing="none",
+        content_layers={"relu1_2": 0.05, "relu2_2": 0.05, "relu3_4": 0.15, "relu4_4": 0.3, "relu5_4": 0.45},
+        content_weight=0.5,
+        content_loss="mean",
+        style_layers={"relu1_2": 0.1, "relu2_2": 0.1, "relu3_4": 0.6, "relu4_4": 0.1, "relu5_4": 0.1},
+        style_weight=0.5,
+        style_loss="mean",
+        optimizer="adam",
+        learning_rate=0.001,
+        clamp="forward",
+        scales=((1.0, 1_000),),
+    ),
+    Recipe(
+        name="avgpool",
+        source="average-pooling Adam system after Gatys, VGG-19",
+        preprocessing="caffe",
+        pooling="average",
+        content_layers={"relu5_2": 1.0},
+        content_weight=5.0,
+        content_loss="half_sum",
+        style_layers=dict(zip(_FIRST, (0.5, 1.0, 1.5, 3.0, 4.0), strict=True)),
+        style_weight=100.0,
+        style_loss="gatys",
+        start="mix",
+        start_mix=0.25,
+        noise="uniform",
+        noise_range=(-20.0, 20.0),
+        optimizer="adam",
+        learning_rate=2.0,
+        pixel_range=255.0,
+        scales=((1.0, 3_000),),
+        snapshot_every=100,
+    ),
+)
+_BY_NAME = {recipe.name: recipe for recipe in _NAMED}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the recipes, the default first."""
+    return tuple(_BY_NAME)
+
+
+def get(recipe: str | Recipe = "fast") -> Recipe:
+    """A recipe by its name; a `Recipe` is returned as it is.
+
+    Raises:
+        RecipeError: there is no recipe of that name.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe not in _BY_NAME:
+        raise RecipeError(did_you_mean("recipe", recipe, _BY_NAME))
+    return _BY_NAME[recipe]
+
+
+def table(which: Iterable[str | Recipe] | None = None) -> list[dict[str, str]]:
+    """One row for each field in which the recipes differ: ``{"field": ..., <recipe>: value, ...}``."""
+    chosen = [get(r) for r in (names() if which is None else which)]
+    rows = []
+    for f in dataclasses.fields(Recipe):
+        if f.name in ("name", "source", "note"):
+            continue
+        values = [r.to_dict()[f.name] for r in chosen]
+        if any(value != values[0] for value in values):
+            rows.append({"field": f.name} | {r.name: _cell(v) for r, v in zip(chosen, values, strict=True)})
+    return rows
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{layer} {weight:g}" for layer, weight in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

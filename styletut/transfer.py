@@ -1,0 +1,834 @@
+"""The engine: from pictures and a recipe to a painting, step by step.
+
+`iterate` gives a `Run`, an iterator of `Step`; `stylize` drives one with a progress bar and returns a `Result`.
+An *evaluation* is one loss and its gradient, an *iteration* one step of the optimiser.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import io
+import json
+import math
+import os
+import platform
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import __version__, objective
+from .errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError, did_you_mean
+from .images import check_picture, resize, save_image, to_pil, write_atomically
+from .recipes import Recipe, get
+from .vgg import Weights, layers
+
+Pictures = Tensor | Sequence[Tensor]
+
+METADATA_KEY = "styletut"
+_CHECKPOINT_FORMAT = 1
+_BLOWN_UP = 1e3
+"""A loss this many times the first one of its scale counts as divergence."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one iteration did. ``losses`` are those of the last evaluation in it, weighted, with their ``total``."""
+
+    scale: int
+    scales: int
+    iteration: int
+    iterations: int
+    evaluations: int
+    seconds: float
+    size: tuple[int, int]
+    losses: dict[str, float]
+    _run: Run = dataclasses.field(repr=False, compare=False)
+
+    def picture(self) -> Tensor:
+        """The current picture (B, 3, H, W) in [0, 1], on the CPU; a copy."""
+        return self._run.picture()
+
+    def record(self) -> dict[str, Any]:
+        """The step as a row of `Result.history`."""
+        kept = ("scale", "iteration", "evaluations", "seconds", "size", "losses")
+        return {key: getattr(self, key) for key in kept}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished (or stopped) transfer.
+
+    ``picture`` (B, 3, H, W) in [0, 1] on the CPU; ``history`` one dict an iteration (scale, iteration, evaluations,
+    seconds, size, losses); ``snapshots`` pairs (evaluations, picture); ``stopped`` None, ``"interrupted"`` or
+    ``"diverged: ..."``.
+    """
+
+    picture: Tensor
+    history: list[dict[str, Any]]
+    snapshots: list[tuple[int, Tensor]]
+    recipe: Recipe
+    seconds: float
+    evaluations: int
+    device: str
+    precision: str
+    stopped: str | None
+    inputs: dict[str, Any]
+
+    def manifest(self) -> dict[str, Any]:
+        """Everything needed to make this picture again, and what it cost, in plain values."""
+        return {
+            "styletut": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "recipe": self.recipe.to_dict(),
+            "inputs": self.inputs,
+            "size": list(self.picture.shape[-2:]),
+            "device": self.device,
+            "precision": self.precision,
+            "evaluations": self.evaluations,
+            "iterations": len(self.history),
+            "seconds": round(self.seconds, 2),
+            "losses": self.history[-1]["losses"] if self.history else {},
+            "stopped": self.stopped,
+            "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+
+    def save(self, path: str | os.PathLike[str], alpha: Tensor | None = None) -> Path:
+        """Write the picture; a PNG says in its metadata how it was made (`styletut info` reads it).
+
+        A batch is written to ``name-1.png``, ``name-2.png`` ...; the first path is returned.
+
+        Raises:
+            ImageError: it cannot be written there; an existing file stays as it was.
+        """
+        metadata = {METADATA_KEY: json.dumps(self.manifest())}
+        path = Path(path)
+        if len(self.picture) == 1:
+            return save_image(self.picture, path, alpha=alpha, metadata=metadata)
+        names = [path.with_stem(f"{path.stem}-{i}") for i in range(1, len(self.picture) + 1)]
+        for name, picture in zip(names, self.picture.split(1), strict=True):
+            save_image(picture, name, metadata=metadata)
+        return names[0]
+
+    def show(self) -> None:
+        """Show the picture: in a notebook below the cell, elsewhere in the system's viewer."""
+        try:
+            from IPython import get_ipython
+            from IPython.display import display
+        except ImportError:
+            notebook = False
+        else:
+            notebook = get_ipython() is not None
+        for picture in self.picture.split(1):
+            image = to_pil(picture)
+            display(image) if notebook else image.show()
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        to_pil(self.picture[:1]).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def __repr__(self) -> str:
+        rows, columns = self.picture.shape[-2:]
+        total = f", loss {self.history[-1]['losses']['total']:.4g}" if self.history else ""
+        stopped = f", {self.stopped}" if self.stopped else ""
+        return (
+            f"Result({columns} x {rows} by {self.recipe.name!r}, {self.evaluations} evaluations "
+            f"in {self.seconds:.1f} s on {self.device} in {self.precision}{total}{stopped})"
+        )
+
+
+class _Diverged(Exception):
+    """A loss that is not finite, raised from inside an optimiser's step."""
+
+
+class Run:
+    """A transfer in progress: an iterator of `Step` that can be stopped, saved and asked for its result.
+
+    Made by `iterate` or `Run.load`.
+    """
+
+    def __init__(
+        self,
+        content: Pictures,
+        style: Pictures | None,
+        recipe: Recipe,
+        *,
+        start: Tensor | None = None,
+        style_weights: Sequence[float] | None = None,
+        device: str | torch.device = "auto",
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 25,
+        _resized: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.device = pick_device(device)
+        self.precision = pick_precision(recipe.precision, self.device)
+        self.content = _batch(content, recipe.replace(size=None) if _resized else recipe)
+        if len(self.content) > recipe.batch:
+            raise RecipeError(
+                f"{len(self.content)} content pictures at once, but recipe {recipe.name!r} takes {recipe.batch}: "
+                "give them one by one, or replace(batch=...)"
+            )
+        if len(self.content) > 1 and recipe.optimizer == "lbfgs":
+            raise RecipeError("L-BFGS couples the pictures of a batch: give them one by one, or use sgd or adam")
+        self.styles = _list(style, "style")
+        self.style_weights = None if style_weights is None else [float(w) for w in style_weights]
+        self.start = None if start is None else start.detach().float().cpu()
+        if self.start is not None:
+            check_picture(self.start, "start")
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        if isinstance(checkpoint_every, bool) or not isinstance(checkpoint_every, int) or checkpoint_every < 1:
+            raise RecipeError(f"checkpoint_every must be 1 step or more, not {checkpoint_every!r}")
+        self.checkpoint_every = checkpoint_every
+        if self.checkpoint is not None and not self.checkpoint.parent.is_dir():
+            raise CheckpointError(f"cannot save the run to {self.checkpoint}: its folder does not exist")
+
+        self.history: list[dict[str, Any]] = []
+        self.evaluations = 0
+        self.seconds = 0.0
+        self.stopped: str | None = None
+        self._snapshots: list[tuple[int, Tensor]] = []
+        self._scale = self._iteration = 0
+        self._stopping = self._within = False
+        self._resumed: dict[str, Any] | None = None
+        self._best = math.inf
+        self._first = math.nan
+        self._losses: dict[str, float] = {}
+        self._vgg = objective.network(recipe)
+        if self._vgg is not None:
+            dtype = {"bfloat16": torch.bfloat16, "float64": torch.float64}.get(self.precision, torch.float32)
+            self._vgg.to(self.device, dtype)
+            self._vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._generator = torch.Generator().manual_seed(recipe.seed)
+        self._variable = self._best_variable = self._to_variable(self._starting_picture(self._sizes()[0]))
+        self._steps = self._loop()
+
+    # --- the pictures at each scale ------------------------------------------------------------------
+
+    def _sizes(self) -> list[tuple[int, int]]:
+        """(rows, columns) of the picture at each scale."""
+        rows, columns = self.content.shape[-2:]
+        return [(max(1, round(rows * s)), max(1, round(columns * s))) for s, _ in self.recipe.scales]
+
+    def _at(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
+        same = tuple(picture.shape[-2:]) == size
+        return picture if same else resize(picture, size, fit="exact", upscale=True)
+
+    def _working_dtype(self) -> torch.dtype:
+        return torch.float64 if self.precision == "float64" else torch.float32
+
+    def _place(self, picture: Tensor) -> Tensor:
+        return picture.to(self.device, self._working_dtype(), memory_format=torch.channels_last)
+
+    def _build(self, size: tuple[int, int]) -> objective.Objective:
+        longer = max(1, round(max(size) * self.recipe.style_scale))
+        styles = [self._place(resize(s, longer)) for s in self.styles]
+        content = self._place(self._at(self.content, size))
+        return objective.build(content, styles, self.recipe, vgg=self._vgg, style_weights=self.style_weights)
+
+    def _starting_picture(self, size: tuple[int, int]) -> Tensor:
+        recipe = self.recipe
+        content = self._at(self.content, size)
+        if self.start is not None:
+            return self._at(self.start, size).expand_as(content).clone()
+        if recipe.start == "content":
+            return content.clone()
+        if recipe.start == "style":
+            if not self.styles:
+                raise RecipeError("start='style' needs a style picture")
+            return torch.cat([self._at(_cover(s, size), size) for s in self.styles][:1]).expand_as(content).clone()
+        mean = torch.full((1, 3, 1, 1), 0.5) if self._vgg is None else self._vgg.mean.float().cpu()
+        first, second = recipe.noise_range
+        if recipe.noise == "uniform":
+            noise = first + (second - first) * torch.rand(content.shape, generator=self._generator)
+        else:
+            noise = first + second * torch.randn(content.shape, generator=self._generator)
+        share = recipe.start_mix if recipe.start == "mix" else 0.0
+        return mean + share * (content - mean) + (1 - share) * noise / 255
+
+    def _to_variable(self, picture: Tensor) -> Tensor:
+        """The optimiser's leaf: the picture on the recipe's own scale."""
+        # Contiguous, because torch's L-BFGS flattens gradients with view().
+        return (picture.to(self.device, self._working_dtype()) * self.recipe.pixel_range).contiguous()
+
+    def _to_picture(self, variable: Tensor) -> Tensor:
+        picture = (variable / self.recipe.pixel_range).contiguous(memory_format=torch.channels_last)
+        return picture.clamp(0, 1) if self.recipe.clamp == "forward" else picture
+
+    def picture(self, *, best: bool = False) -> Tensor:
+        """The current picture (or the best of this scale) in [0, 1], on the CPU."""
+        variable = self._best_variable if best else self._variable
+        return (variable.detach() / self.recipe.pixel_range).clamp(0, 1).float().cpu().contiguous().clone()
+
+    # --- the descent ---------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Step]:
+        return self
+
+    def __next__(self) -> Step:
+        return next(self._steps)
+
+    def stop(self) -> None:
+        """Stop after the current step; `result` then gives the best picture so far."""
+        self._stopping = True
+
+    def _loop(self) -> Iterator[Step]:
+        sizes = self._sizes()
+        while self._scale < len(sizes):
+            size, (_, steps) = sizes[self._scale], self.recipe.scales[self._scale]
+            started = time.perf_counter()
+            goal = self._build(size)
+            if tuple(self._variable.shape[-2:]) != size:
+                picture = (self._variable.detach() / self.recipe.pixel_range).float().cpu()
+                self._variable = self._to_variable(self._at(picture, size))
+            self._variable = self._variable.detach().requires_grad_(True)
+            if self._iteration == 0:
+                self._best, self._first = math.inf, math.nan
+                self._best_variable = self._variable.detach().clone()
+            self._optimizer = self._new_optimizer()
+            self.seconds += time.perf_counter() - started
+            while self._iteration < steps:
+                if self._stopping:
+                    self.stopped = "interrupted"
+                    return
+                started = time.perf_counter()
+                try:
+                    self._step(goal)
+                except _Diverged as error:
+                    self._diverged(str(error))
+                    return
+                finally:
+                    self.seconds += time.perf_counter() - started
+                step = Step(
+                    self._scale,
+                    len(sizes),
+                    self._iteration,
+                    steps,
+                    self.evaluations,
+                    self.seconds,
+                    size,
+                    self._losses,
+                    self,
+                )
+                self.history.append(step.record())
+                every = self.recipe.snapshot_every
+                if every and len(self.history) % every == 0:
+                    self._snapshots.append((self.evaluations, (self.picture() * 255).round().byte()))
+                if self.checkpoint and len(self.history) % self.checkpoint_every == 0:
+                    self.save(self.checkpoint)
+                yield step
+            self._scale, self._iteration = self._scale + 1, 0
+        if not torch.isfinite(self._variable).all():
+            self._scale = len(sizes) - 1
+            self._diverged("the picture itself is not finite")
+
+    def _step(self, goal: objective.Objective) -> None:
+        recipe, variable = self.recipe, self._variable
+        self._within = True
+        if recipe.optimizer == "lbfgs" and recipe.restart:
+            self._optimizer = self._new_optimizer()
+        optimizer = self._optimizer
+        if recipe.decay != 1:
+            rate = recipe.learning_rate * recipe.decay ** (self._iteration / recipe.decay_steps)
+            optimizer.param_groups[0]["lr"] = rate
+
+        def evaluate() -> Tensor:
+            optimizer.zero_grad(set_to_none=True)
+            losses = goal(self._to_picture(variable))
+            losses["total"].backward()
+            # One transfer for all the numbers: each by itself would wait for the device.
+            self._losses = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+            self.evaluations += 1
+            self._judge(variable)
+            return losses["total"]
+
+        optimizer.step(evaluate)  # type: ignore[arg-type]
+        if recipe.clamp == "step":
+            with torch.no_grad():
+                variable.clamp_(0, recipe.pixel_range)
+        self._iteration += 1
+        self._within = False
+
+    def _judge(self, variable: Tensor) -> None:
+        """Keep the picture if it is the best yet; raise if the losses are beyond hope."""
+        total = self._losses["total"]
+        if not math.isfinite(total):
+            term = next((k for k, v in self._losses.items() if not math.isfinite(v)), "total")
+            raise _Diverged(f"{term} is {self._losses[term]}")
+        if variable.grad is not None and not torch.isfinite(variable.grad).all():
+            raise _Diverged("the gradient is not finite")
+        if math.isnan(self._first):
+            self._first = total
+        # A line search may look far afield before it settles, so its trials are not held to this.
+        if self.recipe.evaluations == 1 and total > _BLOWN_UP * abs(self._first) > 0:
+            term = max((k for k in self._losses if k != "total"), key=lambda k: self._losses[k])
+            raise _Diverged(f"{term} is {self._losses[term]:.3g}, over {_BLOWN_UP:g} times the whole loss at the start")
+        if total < self._best:
+            self._best = total
+            self._best_variable = variable.detach().clone()
+
+    def _diverged(self, why: str) -> None:
+        step = self._iteration + 1
+        where = f" of scale {self._scale + 1}" if len(self.recipe.scales) > 1 else ""
+        self.stopped = f"diverged: {why} at step {step}{where}"
+        if not math.isfinite(self._best):
+            raise DivergenceError(f"{self.stopped}, and no picture came before it: check the pictures and the weights")
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        recipe = self.recipe
+        if recipe.optimizer == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD([self._variable], lr=recipe.learning_rate)
+        elif recipe.optimizer == "adam":
+            optimizer = torch.optim.Adam([self._variable], lr=recipe.learning_rate)
+        else:
+            optimizer = torch.optim.LBFGS(
+                [self._variable],
+                lr=recipe.learning_rate,
+                max_iter=recipe.evaluations,
+                max_eval=recipe.evaluations,
+                history_size=recipe.memory,
+                tolerance_grad=0,
+                tolerance_change=0,
+                line_search_fn="strong_wolfe" if recipe.line_search else None,
+            )
+        if self._resumed is not None:
+            optimizer.load_state_dict(self._resumed)
+            self._resumed = None
+        return optimizer
+
+    # --- the end, and saving -------------------------------------------------------------------------
+
+    def result(self) -> Result:
+        """The result so far: the last picture of a run that ended by itself, the best one of a run that did not."""
+        finished = self._scale >= len(self.recipe.scales) and self.stopped is None
+        picture = self.picture(best=not finished)
+        stopped = self.stopped if finished or self.stopped else "interrupted"
+        return Result(
+            picture=picture,
+            history=list(self.history),
+            snapshots=[(n, p.float() / 255) for n, p in self._snapshots],
+            recipe=self.recipe,
+            seconds=self.seconds,
+            evaluations=self.evaluations,
+            device=_device_name(self.device),
+            precision=self.precision,
+            stopped=stopped,
+            inputs={
+                "content": _digest([self.content]),
+                "styles": _digest(self.styles),
+                "style_weights": self.style_weights,
+                "start": _digest([self.start]) if self.start is not None else self.recipe.start,
+            },
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the run between two steps, so that `resume` goes on to the picture that it would have come to.
+
+        Raises:
+            CheckpointError: it cannot be written, or a step was broken off in the middle.
+        """
+        if self._within:
+            raise CheckpointError("a step was broken off in the middle: resume from the checkpoint before it")
+        begun = self._iteration > 0
+        state = {
+            "format": _CHECKPOINT_FORMAT,
+            "recipe": self.recipe.to_json(),
+            "content": self.content,
+            "styles": self.styles,
+            "style_weights": self.style_weights,
+            "start": self.start,
+            "checkpoint_every": self.checkpoint_every,
+            "scale": self._scale,
+            "iteration": self._iteration,
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "variable": self._variable.detach(),
+            "best_variable": self._best_variable,
+            "best": self._best,
+            "first": self._first,
+            "optimizer": self._optimizer.state_dict() if begun else None,
+            "generator": self._generator.get_state(),
+            "history": self.history,
+            "snapshots": self._snapshots,
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        try:
+            write_atomically(Path(path), buffer.getvalue())
+        except OSError as error:
+            raise CheckpointError(f"cannot save the run to {path}: {error.strerror}") from None
+        return Path(path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        device: str | torch.device = "auto",
+        weights: str | Weights | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Run:
+        """The run that `save` wrote, ready to go on; it keeps saving itself to ``checkpoint`` (default: ``path``).
+
+        Raises:
+            CheckpointError: the file is missing or not a saved run.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise CheckpointError(f"no saved run at {path}")
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            version = state["format"]
+        except Exception:  # torch.load and the unpickler below it raise many kinds; all mean the same here
+            raise CheckpointError(f"{path} is not a saved run (styletut writes them with --checkpoint)") from None
+        if version != _CHECKPOINT_FORMAT:
+            raise CheckpointError(f"{path} was saved in format {version}, this styletut reads {_CHECKPOINT_FORMAT}")
+        recipe = Recipe.from_json(state["recipe"])
+        if weights is not None:
+            recipe = recipe.replace(weights=weights)
+        run = cls(
+            state["content"],
+            state["styles"],
+            recipe,
+            start=state["start"],
+            style_weights=state["style_weights"],
+            device=device,
+            checkpoint=path if checkpoint is None else checkpoint,
+            checkpoint_every=state["checkpoint_every"],
+            _resized=True,  # the content in the file has its working size already
+        )
+        run._scale, run._iteration = state["scale"], state["iteration"]
+        run.evaluations, run.seconds = state["evaluations"], state["seconds"]
+        run._variable = state["variable"].to(run.device, run._working_dtype())
+        run._best_variable = state["best_variable"].to(run.device, run._working_dtype())
+        run._best, run._first = state["best"], state["first"]
+        run._resumed = state["optimizer"]
+        run._generator.set_state(state["generator"])
+        run.history, run._snapshots = state["history"], state["snapshots"]
+        return run
+
+
+def iterate(
+    content: Pictures,
+    style: Pictures | None,
+    recipe: str | Recipe = "fast",
+    *,
+    start: Tensor | None = None,
+    style_weights: Sequence[float] | None = None,
+    device: str | torch.device = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 25,
+    **changes: Any,
+) -> Run:
+    """Set up a transfer and give it back as an iterator of `Step`.
+
+    Args:
+        content: a picture (1, 3, H, W) in [0, 1]; several (a batch or a list) where the recipe's ``batch`` allows it.
+        style: a picture of any size and aspect; a list is blended with ``style_weights`` for one content picture,
+            and taken as pairs for as many content pictures; None if the recipe has no style layers.
+        recipe: a name or a `Recipe`.
+        start: begin from this picture instead of the recipe's start.
+        style_weights: the share of each style in a blend (equal if not given).
+        device: ``auto`` (CUDA, else MPS, else the CPU), or a name.
+        checkpoint: save the run to this file every ``checkpoint_every`` steps, for `resume`.
+        **changes: fields of the recipe to change, for example ``size=512, seed=3``; ``steps=100`` sets the budget.
+
+    Raises:
+        ImageError, RecipeError, LayerError, WeightsError, DeviceError: something does not fit; nothing has run yet.
+        DivergenceError: while iterating, if the very first evaluation is not finite.
+
+    >>> from styletut import vgg
+    >>> photo, painting = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    >>> run = iterate(photo, painting, steps=2, weights=vgg.random_weights(width=0.1), scales=((1.0, 2),))
+    >>> [step.iteration for step in run]
+    [1, 2]
+    """
+    chosen = get(recipe).replace(**changes)
+    return Run(
+        content,
+        style,
+        chosen,
+        start=start,
+        style_weights=style_weights,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+    )
+
+
+def stylize(
+    content: Pictures,
+    style: Pictures | None,
+    recipe: str | Recipe = "fast",
+    *,
+    progress: bool = True,
+    callback: Callable[[Step], object] | None = None,
+    **options: Any,
+) -> Result:
+    """Paint ``content`` in the manner of ``style``.
+
+    Takes what `iterate` takes. Ctrl-C (or a notebook's stop button) ends it after the current step, a second one at
+    once; both give the best picture so far. If the losses diverge, the best picture is restored and a warning says at
+    which step and which term.
+
+    Args:
+        progress: show a progress bar.
+        callback: called with each `Step`; if it returns ``False`` the run stops.
+
+    Raises:
+        As `iterate`.
+
+    >>> from styletut import vgg
+    >>> photo, painting = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    >>> tiny = vgg.random_weights(width=0.1)
+    >>> stylize(photo, painting, scales=((1.0, 2),), weights=tiny, progress=False).picture.shape
+    torch.Size([1, 3, 32, 32])
+    """
+    return _drive(iterate(content, style, recipe, **options), progress, callback)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    *,
+    device: str | torch.device = "auto",
+    weights: str | Weights | None = None,
+    progress: bool = True,
+    callback: Callable[[Step], object] | None = None,
+) -> Result:
+    """Go on with a run that was saved, to the same picture as if it had never been stopped (on the same machine).
+
+    Args:
+        path: what ``checkpoint=`` or `Run.save` wrote.
+        weights: only for runs whose weights were an object rather than a name.
+
+    Raises:
+        CheckpointError: the file is missing or not a saved run.
+    """
+    return _drive(Run.load(path, device=device, weights=weights), progress, callback)
+
+
+def _drive(run: Run, progress: bool, callback: Callable[[Step], object] | None) -> Result:
+    from tqdm.auto import tqdm
+
+    done = len(run.history)
+    with _interruptible(run), tqdm(total=run.recipe.steps, initial=done, disable=not progress, unit="step") as bar:
+        try:
+            for step in run:
+                rows, columns = step.size
+                bar.set_postfix_str(f"{columns}x{rows}, loss {step.losses['total']:.3g}", refresh=False)
+                bar.update()
+                if callback is not None and callback(step) is False:
+                    run.stop()
+        except KeyboardInterrupt:
+            run.stopped = "interrupted"
+    if run.stopped and run.stopped.startswith("diverged"):
+        warnings.warn(f"{run.stopped}; the best picture before it was kept", DivergenceWarning, stacklevel=3)
+    if run.stopped == "interrupted" and run.checkpoint is not None and not run._within:
+        run.save(run.checkpoint)
+    return run.result()
+
+
+class DivergenceWarning(UserWarning):
+    """A run diverged and was put back to its best picture."""
+
+
+@contextmanager
+def _interruptible(run: Run) -> Iterator[None]:
+    """The first Ctrl-C lets the step end, so that the run can be saved whole; the second is an ordinary one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(signum: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        run.stop()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# --- devices, precision, cost ------------------------------------------------------------------------
+
+
+def pick_device(device: str | torch.device = "auto") -> torch.device:
+    """A device that exists: ``auto`` is CUDA if there is one, else MPS, else the CPU.
+
+    Raises:
+        DeviceError: no such device, or not on this machine.
+    """
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name, there in here.items() if there))
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise DeviceError(did_you_mean("device", device, ("auto", "cpu", "cuda", "cuda:1", "mps"))) from None
+    if chosen.type not in here:
+        raise DeviceError(did_you_mean("device", str(device), ("auto", "cpu", "cuda", "cuda:1", "mps")))
+    there = here[chosen.type] and (chosen.type != "cuda" or (chosen.index or 0) < torch.cuda.device_count())
+    if not there:
+        raise DeviceError(f"there is no {chosen} on this machine: use 'auto' or 'cpu'")
+    return chosen
+
+
+def pick_precision(precision: str, device: torch.device) -> str:
+    """What ``auto`` means on a device: bfloat16 where the hardware multiplies in it, float32 elsewhere.
+
+    Raises:
+        RecipeError: the precision is unknown, or the device does not have it.
+    """
+    if precision not in ("auto", "float32", "bfloat16", "float64"):
+        raise RecipeError(did_you_mean("precision", precision, ("auto", "float32", "bfloat16", "float64")))
+    if precision == "float64" and device.type == "mps":
+        raise RecipeError("Apple's MPS has no float64: use precision='float32' or device='cpu'")
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Without these instructions bfloat16 is emulated, and slower than float32.
+        native = device.type == "cpu" and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+    return "bfloat16" if native else "float32"
+
+
+def _device_name(device: torch.device) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will cost: evaluations at most, seconds and peak bytes above what the process has already."""
+
+    evaluations: int
+    seconds: float
+    memory_bytes: int
+    size: tuple[int, int]
+    device: str
+    precision: str
+
+    def __str__(self) -> str:
+        minutes = f"{self.seconds:.0f} s" if self.seconds < 100 else f"{self.seconds / 60:.0f} min"
+        rows, columns = self.size
+        return (
+            f"{columns} x {rows} pixels, {self.evaluations} evaluations in {self.precision} on {self.device}: "
+            f"about {minutes} and {self.memory_bytes / 1e9:.1f} GB"
+        )
+
+
+_PROBE_PIXELS = 160 * 160
+
+
+def estimate(
+    content: Pictures,
+    style: Pictures | None,
+    recipe: str | Recipe = "fast",
+    *,
+    device: str | torch.device = "auto",
+    **changes: Any,
+) -> Estimate:
+    """Say what `stylize` would cost, from a few evaluations of a small copy: the cost grows with the pixels.
+
+    Raises:
+        As `iterate`.
+    """
+    chosen = get(recipe).replace(**changes)
+    run = Run(content, style, chosen, device=device)
+    rows, columns = run.content.shape[-2:]
+    share = min(1.0, math.sqrt(_PROBE_PIXELS / (rows * columns)))
+    size = (max(16, round(rows * share)), max(16, round(columns * share)))
+    goal = run._build(size)
+    probe = run._to_variable(run._at(run.content, size)).requires_grad_(True)
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        goal(run._to_picture(probe))["total"].backward()
+        if run.device.type == "cuda":
+            torch.cuda.synchronize(run.device)
+        times.append(time.perf_counter() - started)
+    per_pixel = min(times) / (size[0] * size[1])
+    evaluations, seconds = 0, 0.0
+    for (r, c), (_, steps) in zip(run._sizes(), chosen.scales, strict=True):
+        evaluations += steps * chosen.evaluations
+        seconds += steps * chosen.evaluations * per_pixel * r * c
+    return Estimate(evaluations, seconds, _memory(run), (rows, columns), _device_name(run.device), run.precision)
+
+
+def _memory(run: Run) -> int:
+    """Bytes at the peak: activations kept for the gradient, weights, and the optimiser's copies of the picture."""
+    batch, _, rows, columns = run.content.shape
+    pixels = batch * rows * columns
+    bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[run.precision]
+    kept = 0.0
+    if run._vgg is not None:
+        for layer in layers(run._vgg.network):
+            if layer.name not in run._vgg.layers:
+                break
+            if layer.kind != "conv":  # a conv's output is not needed for the gradient, its ReLU's is
+                indices = 8 if layer.kind == "pool" and run._vgg.pooling == "max" else 0
+                kept += layer.channels / layer.stride**2 * (bytes_each + indices)
+        # While block 1 runs, one more of its outputs is alive.
+        kept += 64 * bytes_each
+    weights = sum(p.numel() * p.element_size() for p in run._vgg.parameters()) if run._vgg is not None else 0
+    copies = {"sgd": 4, "adam": 6, "lbfgs": 8 + 2 * run.recipe.memory}[run.recipe.optimizer]
+    return int(pixels * (kept + copies * 3 * (8 if run.precision == "float64" else 4)) + weights)
+
+
+# --- small helpers -----------------------------------------------------------------------------------
+
+
+def _list(pictures: Pictures | None, name: str) -> list[Tensor]:
+    """Pictures as a list of (1, 3, H, W), float32 on the CPU, checked."""
+    if pictures is None:
+        return []
+    given = [pictures] if isinstance(pictures, Tensor) else list(pictures)
+    found: list[Tensor] = []
+    for picture in given:
+        check_picture(picture, name)
+        found += picture.detach().float().cpu().split(1)
+    return found
+
+
+def _batch(content: Pictures, recipe: Recipe) -> Tensor:
+    """The content pictures at the recipe's size, as one batch."""
+    pictures = _list(content, "content")
+    if not pictures:
+        raise ImageError("no content picture was given")
+    if recipe.size is not None:
+        pictures = [resize(p, recipe.size, fit=recipe.fit, upscale=recipe.upscale) for p in pictures]
+    if len({p.shape for p in pictures}) > 1:
+        sizes = ", ".join(f"{p.shape[-1]} x {p.shape[-2]}" for p in pictures)
+        raise RecipeError(f"the pictures of a batch must have one size, not {sizes}: replace(size=(rows, columns))")
+    return torch.cat(pictures)
+
+
+def _cover(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """The largest middle part of ``picture`` that has the aspect of ``size``."""
+    rows, columns = picture.shape[-2:]
+    share = min(rows / size[0], columns / size[1])
+    r, c = max(1, round(size[0] * share)), max(1, round(size[1] * share))
+    top, left = (rows - r) // 2, (columns - c) // 2
+    return picture[..., top : top + r, left : left + c]
+
+
+def _digest(pictures: Sequence[Tensor]) -> list[dict[str, Any]]:
+    """Size and SHA-256 of the 8-bit pixels of each picture."""
+    rows = []
+    for picture in pictures:
+        pixels = (picture.clamp(0, 1) * 255).round().byte().contiguous()
+        rows.append({"size": list(picture.shape[-2:]), "sha256": hashlib.sha256(pixels.numpy().tobytes()).hexdigest()})
+    return rows

