@@ -5,13 +5,35 @@
 ['avgpool', 'fast', 'five-layer']
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
 
-from . import errors, figures, images, losses, objective, recipes, samples, transfer, vgg
-from .errors import StyletutError
-from .images import load_image, save_image
-from .recipes import Recipe
-from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
+if TYPE_CHECKING:
+    from . import errors, figures, glue, images, losses, objective, recipes, samples, transfer, vgg
+    from .errors import StyletutError
+    from .images import load_image, save_image
+    from .recipes import Recipe
+    from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
+
+# What is imported on first use, and from where: `styletut --version` need not wait for torch.
+_MODULES = ("errors", "figures", "glue", "images", "losses", "objective", "recipes", "samples", "transfer", "vgg")
+_NAMES = {
+    "StyletutError": "errors",
+    "load_image": "images",
+    "save_image": "images",
+    "Recipe": "recipes",
+    "Result": "transfer",
+    "Run": "transfer",
+    "Step": "transfer",
+    "estimate": "transfer",
+    "iterate": "transfer",
+    "resume": "transfer",
+    "stylize": "transfer",
+}
 
 __all__ = [
     "Recipe",
@@ -22,6 +44,7 @@ __all__ = [
     "errors",
     "estimate",
     "figures",
+    "glue",
     "images",
     "iterate",
     "load_image",
@@ -35,3 +58,17 @@ __all__ = [
     "transfer",
     "vgg",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, *_NAMES])

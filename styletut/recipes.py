@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -68,7 +69,7 @@ class Recipe:
     """What is particular about it, or chosen where the source is silent."""
 
     network: str = "vgg19"
-    weights: str | Weights = "oxford"
+    weights: str | os.PathLike[str] | Weights = "oxford"
     """``oxford``, ``torchvision``, ``random``, a path, or a `vgg.Weights`."""
     preprocessing: str = "auto"
     pooling: str = "max"
@@ -140,8 +141,20 @@ class Recipe:
             least = "0 or more" if key in _NOT_NEGATIVE else "above 0"
             if not good or value < 0 or (value == 0 and key in _POSITIVE):
                 raise RecipeError(f"{key} must be a number, {least}, not {value!r}")
-            if key in _WHOLE and value != int(value):
-                raise RecipeError(f"{key} must be a whole number, not {value!r}")
+            if key in _WHOLE:
+                if value != int(value) or value >= 2**63:
+                    raise RecipeError(f"{key} must be a whole number below 2**63, not {value!r}")
+                object.__setattr__(self, key, int(value))
+        if self.optimizer == "lbfgs" and self.line_search and self.evaluations < 2:
+            raise RecipeError("a line search needs at least 2 evaluations in a step: set evaluations")
+        if not isinstance(self.weights, (str, os.PathLike, Weights)):
+            raise RecipeError(f"weights must be a name, a path or a Weights object, not {self.weights!r}")
+        for key in ("name", "source", "note"):
+            if not isinstance(getattr(self, key), str):
+                raise RecipeError(f"{key} must be text, not {getattr(self, key)!r}")
+        for key in ("rescale", "upscale", "line_search", "restart"):
+            if not isinstance(getattr(self, key), bool):
+                raise RecipeError(f"{key} must be true or false, not {getattr(self, key)!r}")
         if not isinstance(self.start_mix, (int, float)) or not 0 <= self.start_mix <= 1:
             raise RecipeError(f"start_mix must be between 0 and 1, not {self.start_mix!r}")
         object.__setattr__(self, "content_layers", self._layers("content_layers"))
@@ -162,7 +175,10 @@ class Recipe:
             good = isinstance(weight, (int, float)) and math.isfinite(weight) and weight >= 0
             if not good:
                 raise RecipeError(f"the weight of {layer} in {key} must be a number, 0 or more, not {weight!r}")
-            found[canonical(layer, self.network)] = float(weight)
+            place = canonical(layer, self.network)
+            if place in found:
+                raise RecipeError(f"{key} names {place} twice ({layer!r} is another name for it)")
+            found[place] = float(weight)
         return MappingProxyType(found)
 
     def _pair(self, key: str) -> tuple[float, float]:
@@ -170,6 +186,8 @@ class Recipe:
             low, high = (float(v) for v in getattr(self, key))
         except (TypeError, ValueError):
             raise RecipeError(f"{key} must be two numbers, not {getattr(self, key)!r}") from None
+        if not (math.isfinite(low) and math.isfinite(high)) or (self.noise == "uniform" and low > high):
+            raise RecipeError(f"{key} must be finite, (low, high) for uniform noise, not {getattr(self, key)!r}")
         return low, high
 
     def _size(self) -> int | tuple[int, int] | None:
@@ -282,6 +300,7 @@ class Recipe:
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             value = dict(value) if isinstance(value, MappingProxyType) else value
+            value = self.to_dict()["weights"] if isinstance(value, Weights) else value
             default = f.default_factory() if callable(f.default_factory) else f.default
             if f.name == "name" or value != default:
                 lines.append(f"    {f.name}={value!r},")
@@ -358,6 +377,7 @@ _NAMED = (
     Recipe(
         name="keras-sgd",
         source="Keras example, neural style transfer with VGG-19 and SGD",
+        preprocessing="caffe",
         content_layers={"relu5_2": 1.0},
         content_weight=2.5e-8,
         content_loss="sum",
@@ -387,12 +407,12 @@ _NAMED = (
         ),
         preprocessing="none",
         content_layers={"relu5_2": 1.0},
-        content_weight=1.0,
+        content_weight=2e3,
         content_loss="mean",
         style_layers=dict.fromkeys(("relu1_1", "relu2_1", "relu3_1"), 1.0),
-        style_weight=1.0,
+        style_weight=2e-6,
         style_loss="mean",
-        tv_weight=1e-5,
+        tv_weight=0.02,
         tv_loss="l1",
         size=(224, 224),
         upscale=True,

@@ -39,6 +39,8 @@ METADATA_KEY = "styletut"
 _CHECKPOINT_FORMAT = 1
 _BLOWN_UP = 1e3
 """A loss this many times the first one of its scale counts as divergence."""
+_OVERSHOT = 10
+"""A loss this many times the best one sends L-BFGS without a line search back to its best picture, memory cleared."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,13 @@ class Result:
     """A finished (or stopped) transfer.
 
     ``picture`` (B, 3, H, W) in [0, 1] on the CPU; ``history`` one dict an iteration (scale, iteration, evaluations,
-    seconds, size, losses); ``snapshots`` pairs (evaluations, picture); ``stopped`` None, ``"interrupted"`` or
-    ``"diverged: ..."``.
+    seconds, size, losses); ``frames`` the snapshots in 8 bits, pairs (evaluations, picture); ``stopped`` None,
+    ``"interrupted"`` or ``"diverged: ..."``.
     """
 
     picture: Tensor
     history: list[dict[str, Any]]
-    snapshots: list[tuple[int, Tensor]]
+    frames: list[tuple[int, Tensor]]
     recipe: Recipe
     seconds: float
     evaluations: int
@@ -84,6 +86,11 @@ class Result:
     precision: str
     stopped: str | None
     inputs: dict[str, Any]
+
+    @property
+    def snapshots(self) -> list[tuple[int, Tensor]]:
+        """Pairs (evaluations, picture in [0, 1]) of the pictures that were kept on the way."""
+        return [(evaluations, frame.float() / 255) for evaluations, frame in self.frames]
 
     def manifest(self) -> dict[str, Any]:
         """Everything needed to make this picture again, and what it cost, in plain values."""
@@ -150,7 +157,11 @@ class Result:
 
 
 class _Diverged(Exception):
-    """A loss that is not finite, raised from inside an optimiser's step."""
+    """A loss beyond hope, raised from inside an optimiser's step."""
+
+
+class _Overshot(Exception):
+    """A step of L-BFGS without a line search that went far astray, raised from inside the next one."""
 
 
 class Run:
@@ -185,9 +196,9 @@ class Run:
             raise RecipeError("L-BFGS couples the pictures of a batch: give them one by one, or use sgd or adam")
         self.styles = _list(style, "style")
         self.style_weights = None if style_weights is None else [float(w) for w in style_weights]
-        self.start = None if start is None else start.detach().float().cpu()
-        if self.start is not None:
-            check_picture(self.start, "start")
+        self.start = None if start is None else check_picture(start, "start").detach().float().cpu()
+        if self.start is not None and len(self.start) not in (1, len(self.content)):
+            raise ImageError(f"{len(self.start)} start pictures for {len(self.content)} of content: give one for each")
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         if isinstance(checkpoint_every, bool) or not isinstance(checkpoint_every, int) or checkpoint_every < 1:
             raise RecipeError(f"checkpoint_every must be 1 step or more, not {checkpoint_every!r}")
@@ -205,6 +216,7 @@ class Run:
         self._resumed: dict[str, Any] | None = None
         self._best = math.inf
         self._first = math.nan
+        self._returned = math.nan  # the best loss when a step last overshot
         self._losses: dict[str, float] = {}
         self._vgg = objective.network(recipe)
         if self._vgg is not None:
@@ -248,7 +260,9 @@ class Run:
         if recipe.start == "style":
             if not self.styles:
                 raise RecipeError("start='style' needs a style picture")
-            return torch.cat([self._at(_cover(s, size), size) for s in self.styles][:1]).expand_as(content).clone()
+            pairs = len(self.styles) == len(content) and self.style_weights is None
+            firsts = self.styles if pairs else self.styles[:1]
+            return torch.cat([self._at(_cover(s, size), size) for s in firsts]).expand_as(content).clone()
         mean = torch.full((1, 3, 1, 1), 0.5) if self._vgg is None else self._vgg.mean.float().cpu()
         first, second = recipe.noise_range
         if recipe.noise == "uniform":
@@ -295,7 +309,7 @@ class Run:
                 self._variable = self._to_variable(self._at(picture, size))
             self._variable = self._variable.detach().requires_grad_(True)
             if self._iteration == 0:
-                self._best, self._first = math.inf, math.nan
+                self._best, self._first, self._returned = math.inf, math.nan, math.nan
                 self._best_variable = self._variable.detach().clone()
             self._optimizer = self._new_optimizer()
             self.seconds += time.perf_counter() - started
@@ -329,10 +343,11 @@ class Run:
                 if self.checkpoint and len(self.history) % self.checkpoint_every == 0:
                     self.save(self.checkpoint)
                 yield step
+            if not torch.isfinite(self._variable).all():  # no loss was taken of it
+                self._iteration -= 1
+                self._diverged("the picture itself is not finite")
+                return
             self._scale, self._iteration = self._scale + 1, 0
-        if not torch.isfinite(self._variable).all():
-            self._scale = len(sizes) - 1
-            self._diverged("the picture itself is not finite")
 
     def _step(self, goal: objective.Objective) -> None:
         recipe, variable = self.recipe, self._variable
@@ -351,27 +366,41 @@ class Run:
             # One transfer for all the numbers: each by itself would wait for the device.
             self._losses = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
             self.evaluations += 1
-            self._judge(variable)
+            self._judge(goal, variable)
             return losses["total"]
 
-        optimizer.step(evaluate)  # type: ignore[arg-type]
+        try:
+            optimizer.step(evaluate)  # type: ignore[arg-type]
+        except _Overshot:
+            with torch.no_grad():
+                variable.copy_(self._best_variable)
+            self._optimizer = self._new_optimizer()
         if recipe.clamp == "step":
             with torch.no_grad():
                 variable.clamp_(0, recipe.pixel_range)
         self._iteration += 1
         self._within = False
 
-    def _judge(self, variable: Tensor) -> None:
-        """Keep the picture if it is the best yet; raise if the losses are beyond hope."""
+    def _judge(self, goal: objective.Objective, variable: Tensor) -> None:
+        """Keep the picture if it is the best yet; raise if it went astray or is beyond hope."""
         total = self._losses["total"]
         if not math.isfinite(total):
             term = next((k for k, v in self._losses.items() if not math.isfinite(v)), "total")
             raise _Diverged(f"{term} is {self._losses[term]}")
         if variable.grad is not None and not torch.isfinite(variable.grad).all():
-            raise _Diverged("the gradient is not finite")
+            losses = goal(self._to_picture(variable))
+            terms = (k for k, v in losses.items() if v.requires_grad and not _finite_gradient(v, variable))
+            raise _Diverged(f"the gradient of {next(terms, 'total')} is not finite")
         if math.isnan(self._first):
             self._first = total
-        # A line search may look far afield before it settles, so its trials are not held to this.
+        # A line search may look far afield before it settles, so its trials are not held to these.
+        if self.recipe.optimizer == "lbfgs" and not self.recipe.line_search and total > _OVERSHOT * self._best > 0:
+            if self._best == self._returned:
+                raise _Diverged(
+                    f"the loss is {total:.3g}, over {_OVERSHOT} times the best, for the second time running"
+                )
+            self._returned = self._best
+            raise _Overshot
         if self.recipe.evaluations == 1 and total > _BLOWN_UP * abs(self._first) > 0:
             term = max((k for k in self._losses if k != "total"), key=lambda k: self._losses[k])
             raise _Diverged(f"{term} is {self._losses[term]:.3g}, over {_BLOWN_UP:g} times the whole loss at the start")
@@ -383,7 +412,7 @@ class Run:
         step = self._iteration + 1
         where = f" of scale {self._scale + 1}" if len(self.recipe.scales) > 1 else ""
         self.stopped = f"diverged: {why} at step {step}{where}"
-        if not math.isfinite(self._best):
+        if not math.isfinite(self._best) and not self.history:
             raise DivergenceError(f"{self.stopped}, and no picture came before it: check the pictures and the weights")
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
@@ -397,7 +426,8 @@ class Run:
                 [self._variable],
                 lr=recipe.learning_rate,
                 max_iter=recipe.evaluations,
-                max_eval=recipe.evaluations,
+                # torch's line search may make one evaluation more than it is allowed.
+                max_eval=max(1, recipe.evaluations - recipe.line_search),
                 history_size=recipe.memory,
                 tolerance_grad=0,
                 tolerance_change=0,
@@ -413,12 +443,12 @@ class Run:
     def result(self) -> Result:
         """The result so far: the last picture of a run that ended by itself, the best one of a run that did not."""
         finished = self._scale >= len(self.recipe.scales) and self.stopped is None
-        picture = self.picture(best=not finished)
+        picture = self._at(self.picture(best=not finished), (self.content.shape[-2], self.content.shape[-1]))
         stopped = self.stopped if finished or self.stopped else "interrupted"
         return Result(
             picture=picture,
             history=list(self.history),
-            snapshots=[(n, p.float() / 255) for n, p in self._snapshots],
+            frames=list(self._snapshots),
             recipe=self.recipe,
             seconds=self.seconds,
             evaluations=self.evaluations,
@@ -458,6 +488,7 @@ class Run:
             "best_variable": self._best_variable,
             "best": self._best,
             "first": self._first,
+            "returned": self._returned,
             "optimizer": self._optimizer.state_dict() if begun else None,
             "generator": self._generator.get_state(),
             "history": self.history,
@@ -491,6 +522,9 @@ class Run:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             version = state["format"]
+            whole = version != _CHECKPOINT_FORMAT or {"recipe", "content", "styles", "history"} <= set(state)
+            if not whole or not isinstance(version, int):
+                raise KeyError(path)
         except Exception:  # torch.load and the unpickler below it raise many kinds; all mean the same here
             raise CheckpointError(f"{path} is not a saved run (styletut writes them with --checkpoint)") from None
         if version != _CHECKPOINT_FORMAT:
@@ -498,6 +532,8 @@ class Run:
         recipe = Recipe.from_json(state["recipe"])
         if weights is not None:
             recipe = recipe.replace(weights=weights)
+        elif str(recipe.weights).startswith("<"):
+            raise CheckpointError(f"the run in {path} has weights that are no file, {recipe.weights}: give weights=")
         run = cls(
             state["content"],
             state["styles"],
@@ -513,7 +549,7 @@ class Run:
         run.evaluations, run.seconds = state["evaluations"], state["seconds"]
         run._variable = state["variable"].to(run.device, run._working_dtype())
         run._best_variable = state["best_variable"].to(run.device, run._working_dtype())
-        run._best, run._first = state["best"], state["first"]
+        run._best, run._first, run._returned = state["best"], state["first"], state["returned"]
         run._resumed = state["optimizer"]
         run._generator.set_state(state["generator"])
         run.history, run._snapshots = state["history"], state["snapshots"]
@@ -525,7 +561,7 @@ def iterate(
     style: Pictures | None,
     recipe: str | Recipe = "fast",
     *,
-    start: Tensor | None = None,
+    start: Tensor | str | None = None,
     style_weights: Sequence[float] | None = None,
     device: str | torch.device = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
@@ -539,7 +575,7 @@ def iterate(
         style: a picture of any size and aspect; a list is blended with ``style_weights`` for one content picture,
             and taken as pairs for as many content pictures; None if the recipe has no style layers.
         recipe: a name or a `Recipe`.
-        start: begin from this picture instead of the recipe's start.
+        start: begin from this picture instead of the recipe's start; or another of the recipe's starts, by name.
         style_weights: the share of each style in a blend (equal if not given).
         device: ``auto`` (CUDA, else MPS, else the CPU), or a name.
         checkpoint: save the run to this file every ``checkpoint_every`` steps, for `resume`.
@@ -555,6 +591,8 @@ def iterate(
     >>> [step.iteration for step in run]
     [1, 2]
     """
+    if isinstance(start, str):  # the recipe's field of that name
+        changes["start"], start = start, None
     chosen = get(recipe).replace(**changes)
     return Run(
         content,
@@ -623,7 +661,8 @@ def _drive(run: Run, progress: bool, callback: Callable[[Step], object] | None) 
     from tqdm.auto import tqdm
 
     done = len(run.history)
-    with _interruptible(run), tqdm(total=run.recipe.steps, initial=done, disable=not progress, unit="step") as bar:
+    silent = {} if progress else {"disable": True}  # saying disable=False would overrule TQDM_DISABLE
+    with _interruptible(run), tqdm(total=run.recipe.steps, initial=done, unit="step", **silent) as bar:
         try:
             for step in run:
                 rows, columns = step.size
@@ -814,6 +853,11 @@ def _batch(content: Pictures, recipe: Recipe) -> Tensor:
         sizes = ", ".join(f"{p.shape[-1]} x {p.shape[-2]}" for p in pictures)
         raise RecipeError(f"the pictures of a batch must have one size, not {sizes}: replace(size=(rows, columns))")
     return torch.cat(pictures)
+
+
+def _finite_gradient(loss: Tensor, variable: Tensor) -> bool:
+    (gradient,) = torch.autograd.grad(loss, variable, retain_graph=True)
+    return bool(torch.isfinite(gradient).all())
 
 
 def _cover(picture: Tensor, size: tuple[int, int]) -> Tensor:

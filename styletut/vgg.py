@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .errors import LayerError, WeightsError, did_you_mean
+from .errors import ImageError, LayerError, WeightsError, did_you_mean
 from .images import check_picture
 
 NETWORKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -205,14 +205,16 @@ def _oxford(network: str) -> Weights:
 def _torchvision(network: str, which: str) -> Weights:
     if which == "torchvision-oxford" and network != "vgg16":
         raise WeightsError(f"torchvision-oxford is VGG-16's; for {network} use weights='oxford' or 'torchvision'")
+    url = _url(network, which)
     try:
-        state = torch.hub.load_state_dict_from_url(
-            _url(network, which), map_location="cpu", weights_only=True, check_hash=True
-        )
+        state = torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True, check_hash=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = str(getattr(error, "reason", error)).splitlines()[0]
+        cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+        # torch.hub never looks again at a file that it has.
+        remedy = f"delete {cached}" if cached.exists() else "check the network"
         raise WeightsError(
-            f"could not get torchvision's {network} weights ({reason}): check the network and try again, or give the "
+            f"could not get torchvision's {network} weights ({reason}): {remedy} and try again, or give the "
             f"path of a state dict as weights, or use network='vgg19' with weights='oxford'"
         ) from None
     if which == "torchvision":
@@ -387,7 +389,7 @@ class VGG(nn.Module):
         least = max(layer.stride for layer in layers(self.network) if layer.name in self.layers)
         if min(picture.shape[-2:]) < least:
             size = " x ".join(map(str, picture.shape[-2:]))
-            raise LayerError(f"a picture of {size} is too small for {self.layers[-1]}: {least} pixels a side at least")
+            raise ImageError(f"a picture of {size} is too small for {self.layers[-1]}: {least} pixels a side at least")
         x = self.preprocess(picture)
         wanted = set(self.names.values())
         found: dict[str, Tensor] = {}

@@ -1,0 +1,65 @@
+# `make book` and `make test` are the two commands; everything else is a part of them.
+# A fresh machine needs Python 3.11-3.13 and make: the first target creates .venv by itself.
+# Where an environment already exists: make test VENV=/path/to/it STAMP=
+
+PYTHON ?= python3
+VENV   ?= .venv
+STAMP  ?= $(VENV)/.installed
+BIN    := $(VENV)/bin
+HTML   := _build/html
+
+# tqdm writes to stderr, which would become part of a notebook's output.
+export TQDM_DISABLE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+NOTEBOOKS = $(wildcard book/*.ipynb)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv book test lint types unit nbval notebooks browser format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(STAMP)  ## create .venv with the pinned environment
+
+# In the stamp so that a changed pin or a changed package definition installs again.
+$(VENV)/.installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python 3.11-3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+book: $(STAMP)  ## build the book from the stored notebooks into _build/html
+	rm -rf _build
+	$(BIN)/jupyter-book build -W -n --keep-going .
+	@echo "open $(HTML)/index.html"
+
+test: lint types unit nbval  ## everything but the browser: style, types, units with coverage, notebooks
+
+lint: $(STAMP)  ## ruff, rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy
+	$(BIN)/mypy
+
+unit: $(STAMP)  ## pytest with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term -m "not browser"
+
+nbval: $(STAMP)  ## execute every notebook again and compare
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 -p no:cacheprovider $(NOTEBOOKS),@echo "no notebooks yet")
+
+notebooks: $(STAMP)  ## execute every notebook and write it back, normalised (ONLY=book/04*.ipynb for some)
+	$(BIN)/python tools/run_notebooks.py $(or $(ONLY),$(NOTEBOOKS))
+
+browser: $(STAMP)  ## open the built book in headless Chromium (after `make book`)
+	$(BIN)/python -m pytest tests/test_pages.py -m browser
+
+format: $(STAMP)  ## let ruff rewrite the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what was built (the environment stays)
+	rm -rf _build build dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,72 @@
+"""Which settings should `fast` have? Paint the same pairs with several candidates and look.
+
+    python benchmarks/candidates.py --size 512
+
+writes candidates.jpg (one row a pair, one column a candidate) and candidates.json (seconds, evaluations, losses) beside
+this file. The reasons for the choice are in benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import torch
+
+import styletut as st
+
+PAIRS = (
+    ("cat", "starry_night"),
+    ("astronaut", "cafe_terrace"),
+    ("coffee", "waves"),
+    ("cameraman", "mosaic"),
+)
+SINGLE = ((1.0, 75),)  # about the time of the three scales of `fast`
+CANDIDATES: dict[str, dict[str, object]] = {
+    "fast": {},
+    "content x 4": {"content_weight": 4 * st.recipes.get("fast").content_weight},
+    "content / 4": {"content_weight": st.recipes.get("fast").content_weight / 4},
+    "one scale": {"scales": SINGLE},
+    "Adam": {"optimizer": "adam", "learning_rate": 0.02},
+    "average pooling": {"pooling": "average"},
+    "no total variation": {"tv_weight": 0.0},
+}
+
+
+def main() -> None:
+    """Paint every pair with every candidate."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512, help="longer side in pixels (default: 512)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")
+    options = parser.parse_args()
+    rows, pictures, titles = [], [], []
+    for content, style in PAIRS:
+        for name, changes in CANDIDATES.items():
+            pair = st.samples.load(content), st.samples.load(style)
+            result = st.stylize(*pair, recipe="fast", size=options.size, progress=False, **changes)
+            print(f"{content} + {style}, {name}: {result}", flush=True)
+            pictures.append(result.picture)
+            titles.append(f"{content} + {style}\n{name}, {result.seconds:.0f} s")
+            rows.append(
+                {
+                    "content": content,
+                    "style": style,
+                    "candidate": name,
+                    "changes": changes,
+                    "size": list(result.picture.shape[-2:]),
+                    "seconds": round(result.seconds, 1),
+                    "evaluations": result.evaluations,
+                    "precision": result.precision,
+                    "losses": result.history[-1]["losses"],
+                }
+            )
+    machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
+    (options.out / "candidates.json").write_text(json.dumps({"machine": machine, "runs": rows}, indent=1) + "\n")
+    sheet = st.figures.gallery(pictures, titles, columns=len(CANDIDATES))
+    sheet.savefig(options.out / "candidates.jpg", dpi=220, pil_kwargs={"quality": 85})
+
+
+if __name__ == "__main__":
+    main()

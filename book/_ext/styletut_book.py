@@ -1,0 +1,142 @@
+"""What this book asks of Sphinx beyond Jupyter Book: pages that need no other host, and a dark mode true to colour.
+
+- MathJax and the ipywidgets manager are copied into the built book; scripts of CDNs are dropped.
+- Names of Python, torch, NumPy, Pillow and matplotlib in the API reference link to their documentation, by rule:
+  an inventory would have to be downloaded at each build.
+- The bibliography is labelled as it is cited, by author and year.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style as PlainStyle
+from pybtex.style.labels import BaseLabelStyle
+from sphinx.application import Sphinx
+
+HTML_MANAGER = Path(__file__).parents[1] / "_vendor" / "html-manager-1.0.15.zip"
+
+# Of MathJax's 24 MB: TeX input, its extensions and fonts, and what a screen reader may switch on.
+MATHJAX_PARTS = ("tex-chtml.js", "output/chtml", "input/tex/extensions", "a11y", "sre", "ui")
+
+PYTHON = "https://docs.python.org/3/library/"
+EXTERNAL = (
+    (r"torch\.Tensor$", r"https://docs.pytorch.org/docs/stable/tensors.html#torch.Tensor"),
+    (r"torch\.(device|dtype)$", r"https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.\1"),
+    (r"(torch\.[\w.]+)$", r"https://docs.pytorch.org/docs/stable/generated/\1.html"),
+    (r"(numpy\.[\w.]+)$", r"https://numpy.org/doc/stable/reference/generated/\1.html"),
+    (r"(PIL\.Image\.\w+)$", r"https://pillow.readthedocs.io/en/stable/reference/Image.html#\1"),
+    (r"Figure$", r"https://matplotlib.org/stable/api/_as_gen/matplotlib.figure.Figure.html"),  # a lazy import
+    (r"(matplotlib\.[\w.]+)$", r"https://matplotlib.org/stable/api/_as_gen/\1.html"),
+)
+
+
+def external_url(name: str) -> str | None:
+    """Where the documentation of a name outside this project stands, or None if the rules do not know it."""
+    for pattern, url in EXTERNAL:
+        if match := re.match(pattern, name):
+            return match.expand(url)
+    if name in ("None", "True", "False"):
+        return f"{PYTHON}constants.html#{name}"
+    if hasattr(builtins, name):
+        value = getattr(builtins, name)
+        if isinstance(value, type) and issubclass(value, BaseException):
+            return f"{PYTHON}exceptions.html#{name}"
+        return f"{PYTHON}{'stdtypes' if isinstance(value, type) else 'functions'}.html#{name}"
+    module = name.rpartition(".")[0]
+    if module.split(".")[0] in sys.stdlib_module_names:
+        return f"{PYTHON}{module}.html#{name}"
+    return None
+
+
+def resolve_external(app: Sphinx, env: Any, node: Any, contnode: nodes.Node) -> nodes.Node | None:
+    """Link a Python name that no page of this book defines."""
+    if node.get("refdomain") != "py" or not (url := external_url(node["reftarget"])):
+        return None
+    return nodes.reference("", "", contnode, internal=False, refuri=url)
+
+
+def shield_attributes(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep napoleon from reading "Its size: rows and columns." under a field as "type: description"."""
+    if what in ("attribute", "data", "property"):
+        lines[:0] = ["..", ""]  # an empty comment: it looks at the first line only
+
+
+def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Take out sphinx-thebe, which loads from a CDN even where it is switched off."""
+
+    def is_thebe(file: Any) -> bool:
+        return "thebe" in f"{getattr(file, 'filename', file)} {getattr(file, 'attributes', '')}".lower()
+
+    for key in ("script_files", "css_files"):
+        context[key] = [file for file in context[key] if not is_thebe(file)]
+
+
+def mend_citation_roles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Make lists of references lists of items: docutils gives the items a role that is no longer allowed."""
+    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def add_offline_scripts(app: Sphinx, exception: Exception | None) -> None:
+    """Put MathJax and the widget manager into the built book, once it is built."""
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")  # a name that `import` cannot say
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("the book needs MathJax: pip install sphinx-mathjax-offline")
+    mathjax = Path(spec.origin).parent / "static" / "mathjax"
+    for part in MATHJAX_PARTS:
+        source, target = mathjax / part, static / "mathjax" / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+    with zipfile.ZipFile(HTML_MANAGER) as archive:
+        archive.extractall(static / "html-manager")
+
+
+class AuthorYearLabels(BaseLabelStyle):
+    """Labels such as "Gatys et al., 2016", the way the text cites."""
+
+    def format_labels(self, sorted_entries: list[Any]) -> Iterator[str]:
+        """One label for each entry, in order; a, b, ... where an author and year come again."""
+        labels = []
+        for entry in sorted_entries:
+            names = [" ".join(person.last_names) for person in entry.persons["author"]]
+            who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+            labels.append(f"{who}, {entry.fields['year']}")
+        for place, label in enumerate(labels):
+            letter = chr(ord("a") + labels[:place].count(label)) if labels.count(label) > 1 else ""
+            yield label + letter
+
+
+class AuthorYearStyle(PlainStyle):
+    """pybtex's plain style under author-year labels."""
+
+    default_label_style = AuthorYearLabels
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)
+    app.add_css_file("styletut.css", priority=900)
+    # The theme swaps <i> for <svg>; inside, not instead: ipywidgets keeps hold of its <i> (the Play button).
+    app.add_js_file(None, body="if (window.FontAwesome) FontAwesome.config.autoReplaceSvg = 'nest';", priority=100)
+    app.connect("missing-reference", resolve_external)
+    app.connect("autodoc-process-docstring", shield_attributes, priority=400)  # before napoleon's 500
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", mend_citation_roles)
+    app.connect("build-finished", add_offline_scripts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

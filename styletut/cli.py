@@ -1,0 +1,926 @@
+"""The command ``styletut``: pictures, a recipe and options in; paintings out.
+
+Every option of a run is a field of `Recipe`; its type, its choices and its default are the recipe's. What is decided
+here is only what a command has to decide: which files are meant, which are written, and how it ends (see `_ENDS`).
+Anything that can be refused is refused before any work, and torch is imported only once the words make sense.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import json
+import os
+import re
+import sys
+import tempfile
+import traceback
+import typing
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import CheckpointError, DivergenceError, ImageError, LayerError, RecipeError, StyletutError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .recipes import Recipe
+    from .transfer import Result
+
+_MISTAKE, _INCOMPLETE, _BUG, _INTERRUPTED = 1, 3, 70, 130
+_ENDS = """\
+exit codes:
+  0    everything was done
+  1    something you gave does not work; one line says what, and nothing was written
+  2    the command was not understood
+  3    a run diverged (its best picture was saved), or some of several pictures failed
+  70   a bug in styletut
+  130  interrupted with Ctrl-C (the best picture so far was saved)
+"""
+_EXAMPLES = """\
+which pictures:
+  CONTENT and STYLE are each a picture file, a folder of them, or sample:NAME (`styletut samples` lists those).
+  The last one named is the style, unless styles are given with -s: then all that are named are contents.
+  Every content is painted in every style; with --style-weights all styles are blended into one.
+
+where to:
+  -o names the file (.png .jpg .webp .tif) for one picture, the folder for several; a new folder is made. Without -o,
+  and in a folder, a picture is called CONTENT-STYLE.png. No picture that is read is ever replaced, and an older
+  output only once the new one is complete.
+
+examples:
+  styletut photo.jpg painting.jpg -o out.png
+  styletut sample:cat sample:starry_night --size 256        try it with pictures that come along
+  styletut photo.jpg painting.jpg --style-weight 3 --steps 400 -o out.png
+  styletut photo.jpg -s waves.png -s fire.jpg --style-weights 2,1 -o blend.png
+  styletut holiday/ painting.jpg -o painted/                every picture of a folder
+  styletut photo.jpg painting.jpg --size 2000 --dry-run     how long would it take?
+  styletut photo.jpg painting.jpg --checkpoint run.pt -o out.png; styletut resume run.pt -o out.png
+  styletut other.jpg painting.jpg -r out.png                as out.png was made
+
+other commands (COMMAND --help says more; a file of such a name is ./NAME):
+  styletut recipes [NAME]      the named recipes, or every field of one
+  styletut layers [NETWORK]    the layers that a recipe can use
+  styletut samples [NAME]      the sample pictures; with -o it writes one
+  styletut info PICTURE        how a picture was made
+  styletut resume RUN.pt       go on with an interrupted run
+"""
+_LONG = 2_000_000
+"""Pixels times evaluations from which a run is worth an estimate: some ten seconds on two cores."""
+
+_METAVARS = {"size": "PIXELS", "steps": "N", "snapshot_every": "N", "seed": "N", "weights": "WHICH"} | dict.fromkeys(
+    ("content_weight", "style_weight", "tv_weight"), "X"
+)
+# Options that are nothing but a field of the recipe (or `steps`, which its `replace` spreads over the scales).
+_FIELDS = {
+    "size": "pixels of the longer side (or what the recipe's `fit` says), or ROWSxCOLS, or `own` for the picture's own",
+    "steps": "optimiser steps in all, shared out over the scales",
+    "content_weight": "how much the content counts",
+    "style_weight": "how much the style counts",
+    "tv_weight": "how much smoothness (total variation) counts",
+    "start": "where the picture starts from",
+    "network": "the network that looks at the pictures",
+    "weights": "its weights: oxford, torchvision (downloads), random, or a .pth or .safetensors file",
+    "precision": "what the network computes in",
+    "seed": "of the noise, where the start is noise",
+    "snapshot_every": "keep a snapshot every N steps, 0 for never (see --snapshots)",
+}
+
+
+# --- the entrance ------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit code; a user's mistake is one line on stderr, never a traceback.
+
+    Args:
+        argv: the words after ``styletut``; those of this process if not given.
+
+    >>> main(["layers", "vgg99"])
+    1
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter shows another
+            stream.reconfigure(errors="replace")
+    try:
+        code = _run(argv)
+        print(end="", flush=True)  # here, so that a closed pipe is met here
+        return code
+    except SystemExit as end:  # argparse: --help, --version, or not understood
+        return end.code if isinstance(end.code, int) else 0
+    except BrokenPipeError:  # `styletut recipes | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        _say("styletut: interrupted; nothing more was written")
+        return _INTERRUPTED
+    except Exception as error:
+        if "--debug" in argv:
+            traceback.print_exc()
+        return _explain(error)
+
+
+def _run(argv: list[str]) -> int:
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "recipes": _recipes,
+        "layers": _layers,
+        "samples": _samples,
+        "info": _info,
+        "resume": _resume,
+    }
+    flags = {"-q", "--quiet", "--debug"}
+    first = next((i for i, word in enumerate(argv) if word not in flags), None)
+    if first is not None and argv[first] in commands:
+        return commands[argv[first]](argv[:first] + argv[first + 1 :])
+    return _paint(argv)
+
+
+def _explain(error: Exception) -> int:
+    """Say in one line what went wrong, and give the exit code."""
+    if isinstance(error, StyletutError):
+        _complain(error)
+        return _INCOMPLETE if isinstance(error, DivergenceError) else _MISTAKE
+    if _is_memory(error):
+        _complain(_MEMORY)
+    elif isinstance(error, OSError):
+        _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    else:
+        from importlib.metadata import metadata
+
+        links = dict(link.split(", ", 1) for link in metadata("styletut").get_all("Project-URL") or ())
+        where = f" at {links['Issues']}" if "Issues" in links else ""
+        _complain(f"this is a bug, {type(error).__name__}: {error}; please report what --debug prints{where}")
+        return _BUG
+    return _MISTAKE
+
+
+_MEMORY = "out of memory: choose a smaller --size, or --precision bfloat16"
+
+
+def _is_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _complain(error: object, kind: str = "error") -> None:
+    _say(f"styletut: {kind}: {' '.join(str(error).split())}")
+
+
+# --- the words ---------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with errors of one line, whole option names only, and a did-you-mean."""
+
+    def __init__(self, prog: str, description: str, epilog: str | None = None, **options: Any) -> None:
+        super().__init__(
+            prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
+        )
+        self.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+    def error(self, message: str) -> typing.NoReturn:
+        self.exit(2, f"styletut: error: {message} (see {self.prog} --help)\n")
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        # Intermixed, so that options may stand between the pictures.
+        args, unknown = self.parse_known_intermixed_args(argv)
+        for word in unknown:
+            if word.startswith("-"):
+                known = [name for name in self._option_string_actions if name.startswith("--")]
+                near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+                self.error(f"unknown option {word!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+        if unknown:
+            self.error(f"one word too many: {unknown[0]!r}")
+        return args
+
+
+def _options_of_a_run(parser: _Parser) -> None:
+    """What painting and resuming share."""
+    parser.add_argument("-o", "--output", metavar="OUT", help="the file to write, or the folder")
+    parser.add_argument(
+        "--existing",
+        choices=("replace", "refuse", "skip"),
+        help="what to do where an output exists already (default: replace a file that -o names, refuse otherwise)",
+    )
+    parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots on the way: DIR/0001.png, 0002.png ...")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps (default: the best there is)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and warnings")
+
+
+def _paint_parser(describe: bool) -> _Parser:
+    """The parser; only with ``describe`` are the recipes imported, to tell their choices and defaults."""
+    parser = _Parser(
+        "styletut",
+        "Paint a photograph in the manner of a painting (neural style transfer).",
+        f"{_EXAMPLES}\n{_ENDS}",
+        usage="styletut [options] CONTENT [CONTENT ...] STYLE\n"
+        "       styletut [options] CONTENT [CONTENT ...] -s STYLE [-s STYLE ...]",
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"styletut {_version()}", help="show the version")
+    parser.add_argument(
+        "pictures", nargs="*", metavar="PICTURE", help="the content pictures, then the style (see below)"
+    )
+    parser.add_argument("-s", "--style", action="append", default=[], help="a style; may be given several times")
+    parser.add_argument(
+        "--style-weights",
+        type=_numbers,
+        metavar="W,W...",
+        help="blend the styles in these proportions, for example 2,1",
+    )
+    _options_of_a_run(parser)
+    parser.add_argument("--checkpoint", metavar="RUN.pt", help="save the run as it goes, for `styletut resume`")
+    parser.add_argument("--flatten", action="store_true", help="put transparency on white, not back into the output")
+    parser.add_argument("--dry-run", action="store_true", help="only say how long it will take and how much memory")
+    group = parser.add_argument_group(
+        "recipe", "Every default is the recipe's; `styletut recipes NAME` shows all of one."
+    )
+    names, choices, defaults, default = "a name", {}, {}, ""
+    if describe:
+        from . import recipes
+
+        chosen = recipes.get()
+        names, default, choices = ", ".join(recipes.names()), chosen.name, recipes._CHOICES
+        defaults = chosen.to_dict() | {"steps": chosen.steps}
+    group.add_argument(
+        "-r", "--recipe", help=f"{names}; or a .json file, or a picture that styletut made (default: {default})"
+    )
+    for field, text in _FIELDS.items():
+        metavar = f"{{{','.join(choices[field])}}}" if field in choices else _METAVARS.get(field)
+        shown = f" (default of {default}: {_shown(defaults[field])})" if describe else ""
+        group.add_argument(f"--{field.replace('_', '-')}", metavar=metavar, help=text + shown)
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any field of the recipe, the value as in JSON",
+    )
+    return parser
+
+
+def _version() -> str:
+    from . import __version__
+
+    return __version__
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers with commas between, such as 2,1, not {text!r}") from None
+
+
+def _recipe(args: argparse.Namespace) -> Recipe:
+    """The recipe that the options ask for."""
+    from . import recipes
+
+    chosen = recipes.get() if args.recipe is None else _named_recipe(args.recipe)
+    given = {field: getattr(args, field) for field in _FIELDS}
+    changes = {field: _value(field, text) for field, text in given.items() if text is not None}
+    for text in args.set:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise RecipeError(f"--set takes FIELD=VALUE, for example --set optimizer=adam, not {text!r}")
+        changes[field] = _value(field, value)
+    return chosen.replace(**changes)
+
+
+def _named_recipe(name: str) -> Recipe:
+    """A recipe by name, from JSON (a recipe or what ``info --json`` prints), or of a picture."""
+    from . import recipes
+
+    path = Path(name)
+    if path.suffix.lower() == ".json":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise RecipeError(f"cannot read the recipe {name!r}: {getattr(error, 'strerror', None) or error}") from None
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RecipeError(f"the recipe {name!r} is not JSON: {error}") from None
+        if isinstance(values, dict) and isinstance(values.get("recipe"), dict):
+            values = values["recipe"]
+        return recipes.Recipe.from_json(json.dumps(values))
+    if path.is_file() and name not in recipes.names():
+        return recipes.Recipe.from_dict(_manifest(name)["recipe"])
+    return recipes.get(name)
+
+
+def _value(field: str, text: str) -> Any:
+    """What a word means for a field of the recipe: itself where the field holds text, else what it is as JSON."""
+    from .recipes import Recipe
+
+    kind = type(getattr(Recipe(), field, None))
+    if field == "size":
+        if text == "own":
+            return None
+        if pair := re.fullmatch(r"(\d+)x(\d+)", text):
+            return int(pair[1]), int(pair[2])
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    if kind is str:
+        return value if isinstance(value, str) else text
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+# --- the files ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture named on the command line: a file, or a sample by ``sample:NAME``."""
+
+    name: str
+
+    @property
+    def sample(self) -> str | None:
+        return self.name.removeprefix("sample:") if self.name.startswith("sample:") else None
+
+    @property
+    def file_name(self) -> str:
+        return self.sample or Path(self.name).name
+
+    @property
+    def stem(self) -> str:
+        return self.sample or Path(self.name).stem
+
+    def load(self) -> Tensor:
+        from . import images, samples
+
+        return samples.load(self.sample) if self.sample is not None else images.load_image(self.name)
+
+    def load_for(self, recipe: Recipe, *, flatten: bool) -> tuple[Tensor, Tensor | None]:
+        """The picture and its transparency at the recipe's size: resized together, or edges would get a fringe."""
+        from . import images
+
+        source = self.name if self.sample is None else self.load()
+        if flatten:
+            return images.load_image(source, recipe.size, fit=recipe.fit, upscale=recipe.upscale), None
+        return images.load_image(source, recipe.size, fit=recipe.fit, upscale=recipe.upscale, alpha="keep")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One picture to paint."""
+
+    content: _Picture
+    styles: tuple[_Picture, ...]
+    output: Path
+
+
+def _check_there(name: str) -> None:
+    """Refuse a missing file at once: it takes no torch to see that."""
+    if name.startswith("sample:") or os.path.exists(name):
+        return
+    hint = "" if "." in name or os.sep in name else " (`styletut samples` lists those that come along)"
+    raise ImageError(f"there is no file {name!r}: check the path{hint}")
+
+
+def _expand(name: str) -> list[_Picture]:
+    """The pictures that a word stands for: one, or all of a folder in the order of their names."""
+    from PIL import Image
+
+    from . import images, samples
+
+    if name.startswith("sample:"):
+        samples.info(name.removeprefix("sample:"))
+        return [_Picture(name)]
+    folder = Path(name)
+    if not folder.is_dir():
+        return [_Picture(name)]
+    Image.init()
+    endings = {end for end, kind in Image.registered_extensions().items() if kind in images._READABLE}
+    files = (path for path in folder.iterdir() if path.suffix.lower() in endings and path.is_file())
+    found = sorted(str(path) for path in files if not path.name.startswith("."))
+    if not found:
+        raise ImageError(f"there is no picture in the folder {name!r}")
+    return [_Picture(path) for path in found]
+
+
+class _Inputs:
+    """The files that are read, however their names are spelled, so that none of them is written."""
+
+    def __init__(self, names: Sequence[str | None]) -> None:
+        self._files = {_identity(name) for name in names if name is not None and os.path.exists(name)}
+
+    def refuse(self, path: Path) -> None:
+        """Raise if ``path`` is one of them."""
+        if path.exists() and _identity(path) in self._files:
+            raise ImageError(
+                f"{str(path)!r} is one of the files that are read, and they are never replaced: use another name"
+            )
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _plan(args: argparse.Namespace, contents: list[str], styles: list[str]) -> tuple[list[_Job], bool]:
+    """Every picture to paint, each output checked now and not after the work; and whether a folder was asked for."""
+    every = [picture for name in contents for picture in _expand(name)]
+    single = [picture for name in styles for picture in _expand(name)]
+    shares = args.style_weights
+    if shares is not None and len(shares) != len(single):
+        raise RecipeError(f"{len(shares)} style weights for {len(single)} styles: give one for each")
+    groups = [(style,) for style in single] if shares is None else [tuple(single)]
+    pairs = [(content, group) for content in every for group in groups]
+    inputs = _Inputs([*(p.name for p in (*every, *single)), args.weights, args.recipe])
+
+    several = len(pairs) > 1 or any(Path(name).is_dir() for name in contents)
+    as_folder = args.output is None or args.output.endswith(("/", os.sep)) or Path(args.output).is_dir()
+    if several or as_folder:
+        folder = Path(args.output or ".")
+        if not as_folder and (folder.exists() or folder.suffix):
+            raise ImageError(f"{len(pairs)} pictures do not go into one file {args.output!r}: name a folder with -o")
+        for name in contents:
+            if Path(name).is_dir() and folder.is_dir() and os.path.samefile(folder, name):
+                raise ImageError(f"the outputs would come among the contents in {name!r}: name another folder with -o")
+        outputs = [folder / name for name in _names(pairs)]
+        existing = args.existing or "refuse"
+    else:
+        folder = Path(args.output).parent
+        outputs = [Path(args.output)]
+        existing = args.existing or "replace"
+    new = folder.parent if (several or as_folder) and not folder.exists() else folder
+    _check_folder(new)
+    jobs = [_Job(*pair, output) for pair, output in zip(pairs, outputs, strict=True)]
+    for job in jobs:
+        _check_output(job.output, inputs, in_new_folder=new != folder)
+    if args.checkpoint is not None:
+        if several:
+            raise CheckpointError("--checkpoint is for one picture at a time")
+        _check_checkpoint(Path(args.checkpoint), inputs)
+    jobs = [job for job in jobs if _wanted(job.output, existing)]
+    for job in jobs if args.snapshots is not None else ():
+        _check_snapshots(_frames_of(args.snapshots, job.output, several), job.output, inputs, args.existing)
+    return jobs, several
+
+
+def _names(pairs: list[tuple[_Picture, tuple[_Picture, ...]]]) -> list[str]:
+    """CONTENT-STYLE.png; with the suffixes of both where two outputs would have the same name."""
+
+    def names(part: Callable[[_Picture], str]) -> list[str]:
+        return [f"{part(content)}-{'+'.join(map(part, styles))}.png" for content, styles in pairs]
+
+    short = names(lambda picture: picture.stem)
+    found = [f if short.count(s) > 1 else s for s, f in zip(short, names(lambda p: p.file_name), strict=True)]
+    for name in found:
+        if found.count(name) > 1:
+            raise ImageError(f"two outputs would be called {name!r}: rename a picture, or paint them one by one")
+    return found
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that is missing or cannot be written into. It is tried, since permissions do not say all."""
+    if not folder.is_dir():
+        raise ImageError(f"there is no folder {str(folder)!r}: create it, or name another")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ImageError(f"cannot write into the folder {str(folder)!r}: {error.strerror}") from None
+
+
+def _check_output(path: Path, inputs: _Inputs, *, in_new_folder: bool = False) -> None:
+    """Refuse an output that could not be saved, or that is an input."""
+    from . import images
+
+    if path.suffix.lower() not in images._WRITABLE:
+        raise ImageError(f"cannot save {str(path)!r}: its name must end in one of {', '.join(images._WRITABLE)}")
+    inputs.refuse(path)
+    if not in_new_folder:
+        images._check_target(path, True)
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{str(path)!r} is not a file: choose another name")
+
+
+def _check_checkpoint(path: Path, inputs: _Inputs) -> None:
+    if path.suffix != ".pt":
+        raise CheckpointError(f"a run is saved to a file in .pt, not to {str(path)!r}")
+    inputs.refuse(path)
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{str(path)!r} is not a file: choose another name")
+    _check_folder(path.parent)
+
+
+def _wanted(path: Path, existing: str) -> bool:
+    """Whether an output is to be painted, by what ``existing`` says of those that are there."""
+    if existing == "replace" or not os.path.lexists(path):
+        return True
+    if existing == "refuse":
+        raise ImageError(
+            f"{str(path)!r} exists already: add --existing replace (or skip), or name another output with -o"
+        )
+    try:
+        return _manifest(str(path)).get("stopped") == "interrupted"  # half a painting is not one to keep
+    except StyletutError:
+        return False
+
+
+def _frames_of(snapshots: str, output: Path, several: bool) -> Path:
+    return Path(snapshots) / output.stem if several else Path(snapshots)
+
+
+def _check_snapshots(folder: Path, output: Path, inputs: _Inputs, existing: str | None) -> None:
+    """Refuse a folder for snapshots that could not be made, or that has such pictures already."""
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    _check_folder(nearest)
+    if folder.absolute() == output.parent.absolute() and output.stem.isdigit():
+        raise ImageError(f"the snapshots would replace {str(output)!r}: put them into another folder")
+    for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]*.png")):
+        inputs.refuse(path)
+        if existing != "replace":
+            raise ImageError(
+                f"the snapshot {str(path)!r} exists already: add --existing replace, or name another folder"
+            )
+
+
+# --- painting ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A job and its content picture at its working size."""
+
+    job: _Job
+    content: Tensor
+    alpha: Tensor | None
+
+
+def _paint(argv: list[str]) -> int:
+    parser = _paint_parser(describe=not {"-h", "--help"}.isdisjoint(argv))
+    args = parser.parse(argv)
+    contents, styles = args.pictures, args.style
+    if not styles:
+        contents, styles = contents[:-1], contents[-1:]
+    if not contents or not styles:
+        parser.error("name a photograph and a painting, as in: styletut photo.jpg painting.jpg -o out.png")
+    if args.snapshot_every is not None and args.snapshots is None:
+        parser.error("--snapshot-every needs a folder to keep the pictures in: --snapshots DIR")
+    for name in (*contents, *styles):
+        _check_there(name)
+    from . import transfer
+
+    recipe = _recipe(args)
+    if args.snapshots is not None and not recipe.snapshot_every:
+        raise RecipeError(f"recipe {recipe.name!r} keeps no snapshots by itself: add --snapshot-every N")
+    transfer.pick_device(args.device or "auto")
+    jobs, several = _plan(args, contents, styles)
+    if not jobs and not args.quiet:
+        _say("styletut: nothing to paint: every output exists already")
+    failures: list[str] = []  # the words alone: an exception would keep its pictures in memory
+
+    def failed(jobs: Sequence[_Job], error: Exception) -> None:
+        """One of several pictures may fail; what would befall all of them may not."""
+        of_the_picture = isinstance(error, (ImageError, LayerError, DivergenceError)) or _is_memory(error)
+        if not several or not of_the_picture:
+            raise error
+        text = _MEMORY if _is_memory(error) else str(error)
+        failures.extend(text if job.content.name in text else f"{job.content.name}: {text}" for job in jobs)
+
+    paintings = {style: style.load() for job in jobs for style in job.styles}  # each once, and before any work
+    code, written = 0, 0
+    estimated = args.quiet and not args.dry_run
+    for batch in _batches(jobs, recipe, args.flatten, failed):
+        try:
+            if not estimated:
+                _estimate(batch, paintings, recipe, args, len(jobs))
+                estimated = True
+            if args.dry_run:
+                break
+            code = max(code, _paint_batch(batch, paintings, recipe, args, several))
+        except Exception as error:
+            failed([one.job for one in batch], error)
+            continue
+        if code == _INTERRUPTED:
+            break
+        written += len(batch)
+
+    if several and not args.quiet and not args.dry_run:
+        print(f"wrote {written} of {len(jobs)} pictures")
+    for failure in failures:
+        _complain(failure)
+    return max(code, _INCOMPLETE if failures else 0)
+
+
+def _batches(
+    jobs: list[_Job], recipe: Recipe, flatten: bool, failed: Callable[[Sequence[_Job], Exception], None]
+) -> Iterator[list[_Loaded]]:
+    """Jobs with their contents read: alone, or so many at once as the recipe allows and have one size."""
+    batch: list[_Loaded] = []
+    for job in jobs:
+        try:
+            # What cannot hold transparency is painted as it will be seen.
+            opaque = flatten or job.output.suffix.lower() in (".jpg", ".jpeg")
+            content, alpha = job.content.load_for(recipe, flatten=opaque)
+        except Exception as error:
+            failed([job], error)
+            continue
+        if batch and (len(batch) == recipe.batch or batch[0].content.shape != content.shape):
+            yield batch
+            batch = []
+        batch.append(_Loaded(job, content, alpha))
+    if batch:
+        yield batch
+
+
+def _styles_of(batch: list[_Loaded], paintings: dict[_Picture, Tensor], args: argparse.Namespace) -> list[Tensor]:
+    """Blended styles are the same for every content; others come in pairs with their contents."""
+    blended = args.style_weights is not None
+    return [paintings[s] for s in (batch[0].job.styles if blended else [one.job.styles[0] for one in batch])]
+
+
+def _estimate(
+    batch: list[_Loaded],
+    paintings: dict[_Picture, Tensor],
+    recipe: Recipe,
+    args: argparse.Namespace,
+    pictures: int,
+) -> None:
+    """Say what is to come, if it takes long enough to be worth the asking."""
+    from . import transfer
+
+    content = [one.content for one in batch]
+    rows, columns = content[0].shape[-2:]
+    if not args.dry_run and len(batch) * rows * columns * recipe.steps * recipe.evaluations * pictures < _LONG:
+        return
+    cost = transfer.estimate(content, _styles_of(batch, paintings, args), recipe, device=args.device or "auto")
+    text = str(cost) if pictures == 1 else f"{pictures} pictures, {len(batch)} at a time, each time {cost}"
+    print(text) if args.dry_run else _say(text)
+    memory = _memory()
+    if cost.device == "cpu" and memory is not None and cost.memory_bytes > memory:
+        _complain(f"this machine has {memory / 1e9:.0f} GB of memory: {_MEMORY.partition(': ')[2]}", "warning")
+
+
+def _memory() -> int | None:
+    """Bytes of memory that this machine has, where it says so."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _paint_batch(
+    batch: list[_Loaded],
+    paintings: dict[_Picture, Tensor],
+    recipe: Recipe,
+    args: argparse.Namespace,
+    several: bool,
+) -> int:
+    from . import transfer
+
+    jobs = [one.job for one in batch]
+    if several and not args.quiet:
+        _say(", ".join(f"{job.content.name} in the style of {' + '.join(s.name for s in job.styles)}" for job in jobs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", transfer.DivergenceWarning)  # `_conclude` says it
+        result = transfer.stylize(
+            [one.content for one in batch],
+            _styles_of(batch, paintings, args),
+            recipe,
+            style_weights=args.style_weights,
+            device=args.device or "auto",
+            checkpoint=args.checkpoint,
+            progress=not args.quiet,
+        )
+    folders = [None if args.snapshots is None else _frames_of(args.snapshots, job.output, several) for job in jobs]
+    return _conclude(result, [job.output for job in jobs], [one.alpha for one in batch], folders, args)
+
+
+def _conclude(
+    result: Result,
+    outputs: list[Path],
+    alphas: Sequence[Tensor | None],
+    folders: Sequence[Path | None],
+    args: argparse.Namespace,
+) -> int:
+    """Write the pictures of a run and their snapshots, say so, and give the exit code."""
+    from . import images
+
+    if not result.history:
+        _say("styletut: interrupted before the first step; nothing was written")
+        return _INTERRUPTED
+    for i, (output, alpha, folder) in enumerate(zip(outputs, alphas, folders, strict=True)):
+        output.parent.mkdir(exist_ok=True)
+        one = dataclasses.replace(result, picture=result.picture[i : i + 1])
+        if alpha is not None:  # a run that was stopped at a coarse scale has a smaller picture
+            alpha = images.resize(alpha.expand(1, 3, -1, -1), _size(one.picture), upscale=True)[:, :1]
+        one.save(output, alpha)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, (_, snapshot) in enumerate(result.snapshots, start=1):
+                # All at the size of the last: a film has one size.
+                frame = images.resize(snapshot[i : i + 1], _size(one.picture), upscale=True)
+                images.save_image(frame, folder / f"{number:04d}.png")
+    names = ", ".join(map(str, outputs))
+    if result.stopped == "interrupted":
+        again = ""
+        if args.checkpoint is not None and Path(args.checkpoint).is_file():
+            again = f"; go on with: styletut resume {args.checkpoint} -o {names}"
+        steps = f"{len(result.history)} of {result.recipe.steps} steps"
+        _say(f"styletut: interrupted after {steps}; the best picture so far is {names}{again}")
+        return _INTERRUPTED
+    if result.stopped is not None:
+        _complain(f"{result.stopped}; the best picture before that is {names}", "warning")
+    if not args.quiet:
+        rows, columns = result.picture.shape[-2:]
+        loss = f"{result.history[-1]['losses']['total']:.4g}"
+        print(f"wrote {names} ({columns} x {rows}) in {result.seconds:.1f} s, loss {loss}")
+    return _INCOMPLETE if result.stopped else 0
+
+
+def _size(picture: Tensor) -> tuple[int, int]:
+    return picture.shape[-2], picture.shape[-1]
+
+
+def _resume(argv: list[str]) -> int:
+    parser = _Parser(
+        "styletut resume", "Go on with a run that --checkpoint saved, to the picture it would have come to."
+    )
+    parser.add_argument("checkpoint", metavar="RUN.pt", help="the saved run, which is kept up to date")
+    _options_of_a_run(parser)
+    parser.add_argument("--weights", help="the network's weights, if they are no longer where they were")
+    args = parser.parse(argv)
+    run = Path(args.checkpoint)
+    if not run.is_file():
+        raise CheckpointError(f"there is no saved run {args.checkpoint!r}: check the path")
+    from . import transfer
+
+    into = args.output is None or args.output.endswith(("/", os.sep)) or Path(args.output).is_dir()
+    output = Path(args.output or ".") / f"{run.stem}.png" if into else Path(args.output)
+    inputs = _Inputs([args.checkpoint, args.weights])
+    _check_folder(output.parent)
+    _check_folder(run.parent)
+    _check_output(output, inputs)
+    if not _wanted(output, args.existing or ("refuse" if into else "replace")):
+        return 0
+    if args.snapshots is not None:
+        _check_snapshots(Path(args.snapshots), output, inputs, args.existing)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", transfer.DivergenceWarning)
+        result = transfer.resume(run, device=args.device or "auto", weights=args.weights, progress=not args.quiet)
+    count = len(result.picture)
+    outputs = [output] if count == 1 else [output.with_stem(f"{output.stem}-{i}") for i in range(1, count + 1)]
+    folder = None if args.snapshots is None else Path(args.snapshots)
+    return _conclude(result, outputs, [None] * count, [folder] + [None] * (count - 1), args)
+
+
+# --- the other commands ------------------------------------------------------------------------------
+
+
+def _recipes(argv: list[str]) -> int:
+    parser = _Parser("styletut recipes", "The named recipes, or every field of one.")
+    parser.add_argument("name", nargs="?", help="a recipe, a .json file, or a picture that styletut made")
+    parser.add_argument("--json", action="store_true", help="as JSON; of one recipe, what -r FILE.json takes")
+    args = parser.parse(argv)
+    from . import recipes
+
+    if args.name is not None:
+        recipe = _named_recipe(args.name)
+        values = recipe.to_dict()
+        print(recipe.to_json(indent=2) if args.json else _table((key, _shown(value)) for key, value in values.items()))
+    elif args.json:
+        print(json.dumps({name: recipes.get(name).to_dict() for name in recipes.names()}, indent=2))
+    else:
+        default = recipes.get().name
+        for name in recipes.names():
+            recipe = recipes.get(name)
+            print(f"{name}{' (the default)' if name == default else ''}: {recipe.source}")
+            print(f"    {recipe.optimizer}, {recipe.steps} steps, size {_shown(recipe.size)}")
+    return 0
+
+
+def _layers(argv: list[str]) -> int:
+    parser = _Parser("styletut layers", "The layers of a network, in the order of the forward pass.")
+    parser.add_argument("network", nargs="?", help="vgg16 or vgg19 (the default)")
+    args = parser.parse(argv)
+    from . import vgg
+
+    rows = [("layer", "channels", "stride", "sees pixels", "in Keras")]
+    for layer in vgg.layers() if args.network is None else vgg.layers(args.network):
+        rows.append((layer.name, str(layer.channels), str(layer.stride), str(layer.receptive_field), layer.keras))
+    print(_table(rows))
+    return 0
+
+
+def _samples(argv: list[str]) -> int:
+    parser = _Parser("styletut samples", "The pictures that come along; elsewhere they are called sample:NAME.")
+    parser.add_argument("name", nargs="?", help="say more of this one")
+    parser.add_argument("-o", "--output", metavar="OUT", help="write it to this file")
+    parser.add_argument("--size", help="pixels of the longer side, or ROWSxCOLS (default: its own)")
+    args = parser.parse(argv)
+    if args.name is None and (args.output or args.size):
+        parser.error("say which sample, as in: styletut samples cat -o cat.png")
+    from . import images, samples
+
+    if args.name is None:
+        samples.table()
+        return 0
+    sample = samples.info(args.name.removeprefix("sample:"))
+    if args.output is None:
+        print(_table((field.name, str(getattr(sample, field.name))) for field in dataclasses.fields(sample)))
+        return 0
+    output = Path(args.output)
+    output = output / f"{sample.name}.png" if output.is_dir() else output
+    _check_folder(output.parent)
+    _check_output(output, _Inputs([]))
+    picture = samples.load(sample.name, None if args.size is None else _value("size", args.size))
+    images.save_image(picture, output)
+    print(f"wrote {output} ({picture.shape[-1]} x {picture.shape[-2]})")
+    return 0
+
+
+def _info(argv: list[str]) -> int:
+    parser = _Parser("styletut info", "How a picture was made, from what styletut wrote into it.")
+    parser.add_argument("picture")
+    parser.add_argument("--json", action="store_true", help="all of it, as JSON; -r FILE.json takes it as a recipe")
+    args = parser.parse(argv)
+    manifest = _manifest(args.picture)
+    try:
+        text = json.dumps(manifest, indent=2) if args.json else _story(args.picture, manifest)
+    except (AttributeError, KeyError, TypeError, ValueError):  # somebody changed it
+        raise _damaged(args.picture) from None
+    print(text)
+    return 0
+
+
+def _manifest(name: str) -> dict[str, Any]:
+    """What a picture says of how it was made."""
+    from . import images, transfer
+
+    text = images.read_metadata(name).get(transfer.METADATA_KEY)
+    if text is None:
+        raise ImageError(f"{name!r} does not say how it was made: only pictures that styletut wrote do")
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _damaged(name) from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("recipe"), dict):
+        raise _damaged(name)
+    return manifest
+
+
+def _damaged(name: str) -> ImageError:
+    return ImageError(f"what {name!r} says of how it was made is damaged: nothing can be learnt from it")
+
+
+def _story(name: str, made: dict[str, Any]) -> str:
+    """A manifest for people."""
+    from . import recipes
+
+    recipe, losses = made["recipe"], made["losses"]
+    rows = [
+        ("made", f"{made['made']} by styletut {made['styletut']} with torch {made['torch']}"),
+        ("size", f"{made['size'][1]} x {made['size'][0]}"),
+        ("recipe", str(recipe["name"])),
+    ]
+    if recipe["name"] in recipes.names():
+        named = json.loads(recipes.get(recipe["name"]).to_json())
+        rows += [("  changed", f"{key} = {_shown(value)}") for key, value in recipe.items() if value != named.get(key)]
+    rows += [
+        ("cost", f"{made['iterations']} steps, {made['evaluations']} evaluations, {made['seconds']} s"),
+        ("on", f"{made['device']} in {made['precision']}"),
+        *((f"loss {key}", f"{float(value):.4g}") for key, value in losses.items()),
+        *((key, str(made[key])) for key in ("stopped",) if made[key]),
+        ("another", f"styletut CONTENT STYLE -r {name}"),
+    ]
+    return _table(rows)
+
+
+def _shown(value: object) -> str:
+    """A value of a recipe as --set takes it, but text and sizes without JSON's marks."""
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(side, int) for side in value):
+        return f"{value[0]}x{value[1]}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as lines, in columns as wide as they need."""
+    cells = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )

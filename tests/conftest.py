@@ -1,0 +1,45 @@
+"""What the tests share: tiny pictures, a tiny network, the real weights, and one thread."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from styletut import vgg
+
+# Tiny pictures gain nothing from threads, and those of several test processes only wait for each other.
+torch.set_num_threads(1)
+
+
+def smooth_noise(rows: int, columns: int, seed: int) -> Tensor:
+    """A picture with structure at more than one scale, as photographs have."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 5, 5, generator=generator)
+    fine = torch.rand(1, 3, rows, columns, generator=generator)
+    return 0.7 * F.interpolate(coarse, size=(rows, columns), mode="bilinear", align_corners=True) + 0.3 * fine
+
+
+@pytest.fixture
+def photo() -> Tensor:
+    """A content picture of 32 rows and 40 columns."""
+    return smooth_noise(32, 40, seed=1)
+
+
+@pytest.fixture
+def painting() -> Tensor:
+    """A style picture of another size and aspect: 44 rows, 28 columns."""
+    return smooth_noise(44, 28, seed=2)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> vgg.Weights:
+    """Random weights of a VGG-19 with a tenth of its channels."""
+    return vgg.random_weights(width=0.1)
+
+
+@pytest.fixture(scope="session")
+def oxford() -> vgg.Weights:
+    """The real VGG-19."""
+    return vgg.load_weights("oxford")

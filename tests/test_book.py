@@ -1,0 +1,447 @@
+"""The book keeps its own rules: every chapter is executed and complete, and every value is the same everywhere."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import run_notebooks
+import styletut_book
+import yaml
+from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import v4
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import styletut
+
+ROOT = Path(__file__).parents[1]
+BOOK = ROOT / "book"
+CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+REPOSITORY = PROJECT["urls"]["Repository"]
+
+INSTALL = f"""\
+# @title On Colab, install styletut here; anywhere else this cell does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install --quiet "styletut[notebook] @ git+{REPOSITORY}"
+"""
+
+MAX_BYTES = 1_500_000
+MAX_LINES = 15
+MAX_COLUMNS = 90  # what a page on a laptop shows without scrolling a cell sideways is a little less
+OPENING = ("**What you will learn**", "**What you need first**", "**Time to read**", "**Time to run**")
+CLOSING = ["Summary", "What to read next", "References"]
+PICTURES = ("image/png", "image/jpeg")
+MACHINE = re.compile(r"\bat 0x[0-9a-f]{6,}|/(?:home|root|tmp|Users)/\w")
+
+
+# ---------------------------------------------------------------------- what a chapter may not be: one rule a function
+
+
+def kernel_and_format(notebook: Any) -> list[str]:
+    found = []
+    if notebook.metadata.get("kernelspec") != run_notebooks.KERNELSPEC:
+        found.append(f"kernel metadata must be {run_notebooks.KERNELSPEC}")
+    if (notebook.nbformat, notebook.nbformat_minor) != (4, 5):
+        found.append("must be nbformat 4.5")
+    return found
+
+
+def execution(notebook: Any) -> list[str]:
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if None in counts:
+        return [f"cell never executed: {head(code_cells(notebook)[counts.index(None)])}"]
+    if counts != list(range(1, len(counts) + 1)):
+        return [f"cells executed out of order: {counts}"]
+    return []
+
+
+def outputs(notebook: Any) -> list[str]:
+    found = []
+    for cell in code_cells(notebook):
+        kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+        if any(output.output_type == "error" for output in cell.outputs):
+            found.append(f"error in the output: {head(cell)}")
+        if any(output.get("name") == "stderr" for output in cell.outputs):
+            found.append(f"text on stderr in the output: {head(cell)}")
+        if "image/svg+xml" in kinds:
+            found.append(f"SVG in the output, use PNG or JPEG: {head(cell)}")
+        if not cell.outputs and must_show(cell):
+            found.append(f"output missing: {head(cell)}")
+        if MACHINE.search(repr([{k: v for k, v in o.items() if k != "metadata"} for o in text_outputs(cell)])):
+            found.append(f"address or path of one machine in the output: {head(cell)}")
+        if run_notebooks.WIDGET_VIEW in kinds and "widgets" not in notebook.metadata:
+            found.append(f"widget without stored state: {head(cell)}")
+    return found
+
+
+def figures(notebook: Any) -> list[str]:
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found += [f"picture without alt text: {head(cell)}" for _ in re.findall(r"!\[\s*\]\(", cell.source)]
+            continue
+        shown = cell.get("outputs", [])
+        for output in shown:
+            for tag in re.findall(r"<img\b[^>]*>", "".join(output.get("data", {}).get("text/html", ""))):
+                if not re.search(r'\balt="[^"]+"', tag):
+                    found.append(f"HTML picture without alt text: {head(cell)}")
+        pictures = [o for o in shown if any(kind in o.get("data", {}) for kind in PICTURES)]
+        if not pictures:
+            continue
+        about = cell.metadata.get("mystnb", {})
+        if not about.get("image", {}).get("alt"):
+            found.append(f"figure without alt text: {head(cell)}")
+        if not about.get("figure", {}).get("caption"):
+            found.append(f"figure without caption: {head(cell)}")
+        if not about.get("figure", {}).get("name", "").startswith("fig-"):
+            found.append(f"figure without a name fig-...: {head(cell)}")
+        if len(pictures) > 1:
+            found.append(f"more than one figure in a cell: {head(cell)}")
+    return found
+
+
+def cell_size(notebook: Any) -> list[str]:
+    found = []
+    for cell in code_cells(notebook):
+        lines = cell.source.splitlines()
+        if len(lines) > MAX_LINES:
+            found.append(f"{len(lines)} lines, at most {MAX_LINES}: {head(cell)}")
+        if max(map(len, lines), default=0) > MAX_COLUMNS:
+            found.append(f"a line is longer than {MAX_COLUMNS} characters: {head(cell)}")
+    return found
+
+
+def install_cell(notebook: Any) -> list[str]:
+    first = next(iter(code_cells(notebook)), None)
+    if first is None or first.source.strip() != INSTALL.strip():
+        return [f"the first code cell must be exactly:\n{INSTALL}"]
+    hidden = "hide-cell" in first.metadata.get("tags", []) and first.metadata.get("cellView") == "form"
+    return [] if hidden else ["the first code cell needs the tag hide-cell and the metadata cellView: form"]
+
+
+def opening_and_closing(notebook: Any) -> list[str]:
+    text = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    first, whole = text[0] if text else "", "\n\n".join(text)
+    found = [] if re.match(r"# \S", first) else ["the first cell must be the title, '# ...'"]
+    found += [f"the opening block lacks {label}" for label in OPENING if label not in first]
+    learn = first.partition(OPENING[0])[2].partition(OPENING[1])[0]
+    if learn.count("\n- ") != 3:
+        found.append("the opening block must list three things to learn")
+    run = first.partition(OPENING[3])[2]
+    if "CPU" not in run or "GPU" not in run:
+        found.append("the time to run must be given for CPU and GPU")
+    prose = re.sub(r"(?ms)^(`{3,}|:{3,}).*?^\1\s*$", "", whole)
+    if len(re.findall(r"(?m)^# ", prose)) != 1:
+        found.append("a chapter has one title; sections are '## ...'")
+    if re.findall(r"(?m)^## (.*)$", prose)[-3:] != CLOSING:
+        found.append(f"a chapter ends with the sections {CLOSING}")
+    return found
+
+
+def exercises(notebook: Any) -> list[str]:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    asked = re.findall(r"\{exercise(?:-start)?\}.*\n:label: (\S+)", text)
+    solved = re.findall(r"\{solution(?:-start)?\} (\S+)\n:class: dropdown", text)
+    found = [] if len(asked) >= 3 else [f"{len(asked)} exercises, at least three"]
+    return found + [f"exercise without a hidden solution: {label}" for label in asked if label not in solved]
+
+
+RULES: tuple[Callable[[Any], list[str]], ...] = (
+    kernel_and_format,
+    execution,
+    outputs,
+    figures,
+    cell_size,
+    install_cell,
+    opening_and_closing,
+    exercises,
+)
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def text_outputs(cell: Any) -> list[Any]:
+    """The outputs without their pictures, whose base64 may contain anything."""
+    kept = copy.deepcopy(cell.outputs)
+    for output in kept:
+        for kind in (*PICTURES, "text/html"):
+            output.get("data", {}).pop(kind, None)
+    return list(kept)
+
+
+def head(cell: Any) -> str:
+    return repr(cell.source.strip().split("\n")[0][:60])
+
+
+def must_show(cell: Any) -> bool:
+    """Whether a cell's source promises an output: it checks one, captions one, prints, or ends in a plain value."""
+    if "nbval-check-output" in cell.metadata.get("tags", []) or "mystnb" in cell.metadata:
+        return True
+    body = ast.parse(TransformerManager().transform_cell(cell.source)).body  # it knows %magics
+    if not body or not isinstance(body[-1], ast.Expr) or cell.source.rstrip().endswith(";"):
+        return False
+    value = body[-1].value
+    return not isinstance(value, ast.Call) or ast.unparse(value.func) in ("print", "display")
+
+
+# ------------------------------------------------------------------------------------------ the chapters, and the rules
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_chapter_keeps_the_rules(path: Path, rule: Callable[[Any], list[str]]) -> None:
+    found = rule(nbformat.read(path, as_version=4))
+    assert not found, f"{path.name}: " + "; ".join(found)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_is_small_and_stored_normalised(path: Path) -> None:
+    assert path.stat().st_size <= MAX_BYTES, f"{path.name}: {path.stat().st_size:,} bytes"
+    notebook = nbformat.read(path, as_version=4)
+    assert run_notebooks.normalise(copy.deepcopy(notebook)) == notebook, "run `make notebooks`"
+
+
+def sound_chapter() -> Any:
+    """A small notebook that keeps every rule."""
+    opening = (
+        "# Title\n\nA question?\n\n```{admonition} Before you start\n\n**What you will learn**\n- a\n- b\n- c\n\n"
+        "**What you need first**: nothing\n\n**Time to read**: 1 minute\n\n**Time to run**: 1 s CPU, 1 s GPU\n```"
+    )
+    labels = ("ex-a", "ex-b", "ex-c")
+    asked = "\n\n".join(f"```{{exercise}} Do\n:label: {name}\n\nDo.\n```" for name in labels)
+    solved = "\n\n".join(f"```{{solution}} {name}\n:class: dropdown\n\nDone.\n```" for name in labels)
+    picture = v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    about = {"image": {"alt": "a dot"}, "figure": {"caption": "A dot.", "name": "fig-dot"}}
+    cells = [
+        v4.new_markdown_cell(opening),
+        v4.new_code_cell(INSTALL.strip(), execution_count=1, metadata={"tags": ["hide-cell"], "cellView": "form"}),
+        v4.new_code_cell("plot()", execution_count=2, outputs=[picture], metadata={"mystnb": about}),
+        v4.new_code_cell("x = 1\nprint(x)", execution_count=3, outputs=[v4.new_output("stream", text="1\n")]),
+        v4.new_markdown_cell(f"## Exercises\n\n{asked}\n\n{solved}\n\n" + "\n\n".join(f"## {t}" for t in CLOSING)),
+    ]
+    return run_notebooks.normalise(v4.new_notebook(cells=cells))
+
+
+def set_in(*path: Any, to: Any) -> Callable[[Any], None]:
+    """A change to a notebook: the thing at this path becomes that."""
+
+    def change(notebook: Any) -> None:
+        for key in path[:-1]:
+            notebook = notebook[key]
+        notebook[path[-1]] = to
+
+    return change
+
+
+ERROR = nbformat.from_dict({"output_type": "error", "ename": "E", "evalue": "", "traceback": []})
+BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
+    "other kernel": (set_in("metadata", "kernelspec", "name", to="conda-env"), "kernel metadata"),
+    "never executed": (set_in("cells", 2, "execution_count", to=None), "never executed"),
+    "out of order": (set_in("cells", 2, "execution_count", to=7), "out of order"),
+    "output missing": (set_in("cells", 3, "outputs", to=[]), "output missing"),
+    "figure missing": (set_in("cells", 2, "outputs", to=[]), "output missing"),
+    "error": (set_in("cells", 3, "outputs", to=[ERROR]), "error in the output"),
+    "stderr": (set_in("cells", 3, "outputs", 0, "name", to="stderr"), "stderr"),
+    "address": (set_in("cells", 3, "outputs", 0, "text", to="<f at 0x7fd64a0b5e40>"), "of one machine"),
+    "svg": (set_in("cells", 2, "outputs", 0, "data", to={"image/svg+xml": "<svg/>"}), "SVG"),
+    "no alt text": (set_in("cells", 2, "metadata", "mystnb", "image", to={}), "without alt text"),
+    "no caption": (set_in("cells", 2, "metadata", "mystnb", "figure", to={"name": "fig-a"}), "without caption"),
+    "empty html alt": (
+        set_in("cells", 2, "outputs", 0, "data", to={"text/html": '<img src="x" alt="">'}),
+        "HTML picture without alt",
+    ),
+    "long cell": (set_in("cells", 3, "source", to="x = 1\n" * 16), "16 lines"),
+    "wide cell": (set_in("cells", 3, "source", to=f"x = '{'y' * 90}'"), "longer than"),
+    "other install cell": (set_in("cells", 1, "source", to="%pip install styletut"), "must be exactly"),
+    "install cell open": (set_in("cells", 1, "metadata", "tags", to=[]), "needs the tag"),
+    "no opening": (set_in("cells", 0, "source", to="# Title"), "opening block lacks"),
+    "no closing": (set_in("cells", 4, "source", to="## Summary"), "ends with"),
+    "no exercises": (set_in("cells", 4, "source", to="## Summary"), "0 exercises"),
+}
+
+
+def test_a_sound_chapter_passes_every_rule() -> None:
+    notebook = sound_chapter()
+    assert [found for rule in RULES for found in rule(notebook)] == []
+
+
+@pytest.mark.parametrize(("change", "message"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_chapter_is_refused(change: Callable[[Any], None], message: str) -> None:
+    notebook = sound_chapter()
+    change(notebook)
+    assert any(message in found for rule in RULES for found in rule(notebook))
+
+
+def test_a_widget_without_its_state_is_refused() -> None:
+    notebook = sound_chapter()
+    view = {run_notebooks.WIDGET_VIEW: {"model_id": "a" * 32, "version_major": 2, "version_minor": 0}}
+    notebook.cells[3].outputs = [v4.new_output("display_data", view)]
+    assert any("without stored state" in found for found in outputs(notebook))
+
+
+# -------------------------------------------------------------------------------------------------- one book, one value
+
+
+def toc_files() -> list[str]:
+    def walk(node: Any) -> list[str]:
+        if isinstance(node, list):
+            return [name for item in node for name in walk(item)]
+        own = [node[key] for key in ("root", "file") if key in node]
+        return own + [name for key in ("parts", "chapters", "sections") for name in walk(node.get(key, []))]
+
+    return walk(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+
+
+def test_every_page_is_in_the_table_of_contents_once() -> None:
+    pages = [path for kind in ("*.md", "*.ipynb") for path in BOOK.rglob(kind) if "_vendor" not in path.parts]
+    there = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in pages if ".ipynb_" not in str(path))
+    assert sorted(toc_files()) == there
+
+
+def test_chapters_come_in_the_order_of_their_numbers() -> None:
+    numbered = [name for name in toc_files() if re.match(r"book/\d\d-", name)]
+    assert numbered == sorted(numbered)
+
+
+def test_figure_names_and_exercise_labels_are_unique_in_the_book() -> None:
+    names: Counter[str] = Counter()
+    for path in CHAPTERS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            names.update(re.findall(r"(?m)^:label: (\S+)", cell.source if cell.cell_type == "markdown" else ""))
+            names.update(filter(None, [cell.metadata.get("mystnb", {}).get("figure", {}).get("name")]))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_one_repository_address_everywhere() -> None:
+    assert CONFIG["repository"]["url"] == REPOSITORY
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["repository-code"] == REPOSITORY
+    texts = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml")]
+    for path in [*texts, *BOOK.rglob("*.md"), *CHAPTERS]:
+        for address in re.findall(r"https://github\.com/[\w.-]+/styletut\b", path.read_text()):
+            assert address == REPOSITORY, f"{path.name}: {address}"
+
+
+def test_one_version_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert styletut.__version__ == PROJECT["version"] == citation["version"]
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def pins() -> list[Requirement]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def test_requirements_are_exact_and_name_no_host() -> None:
+    for pin in pins():
+        assert pin.url is None
+        assert [spec.operator for spec in pin.specifier] == ["=="] and "*" not in str(pin.specifier), str(pin)
+    assert len({pin.name for pin in pins()}) == len(pins())
+    assert "://" not in (ROOT / "requirements.txt").read_text()
+
+
+def test_requirements_agree_with_what_the_package_asks_for() -> None:
+    pinned = {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pins()}
+    extras = PROJECT["optional-dependencies"]
+    for line in PROJECT["dependencies"] + [line for extra in extras.values() for line in extra]:
+        wanted = Requirement(line)
+        if wanted.name != PROJECT["name"]:
+            name = canonicalize_name(wanted.name)
+            assert name in pinned, f"{wanted.name} is not pinned"
+            assert wanted.specifier.contains(pinned[name]), f"{wanted} does not allow {pinned[name]}"
+
+
+def test_the_package_pins_nothing() -> None:
+    assert not [line for line in PROJECT["dependencies"] if "==" in line]
+
+
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    terms = re.findall(r"(?m)^(\w[^\n]*)\n  \S", (BOOK / "glossary.md").read_text())
+    assert len(terms) > 20
+    assert terms == sorted(terms, key=str.lower)
+
+
+# --------------------------------------------------------------------------------------- the tools that make the book
+
+
+def notebook_with_widgets(slider: str, layout: str, link: str) -> Any:
+    view = {run_notebooks.WIDGET_VIEW: {"model_id": slider, "version_major": 2, "version_minor": 0}}
+    state = {
+        link: {"state": {"source": [f"IPY_MODEL_{slider}", "value"]}},
+        layout: {"state": {}},
+        slider: {"state": {"layout": f"IPY_MODEL_{layout}"}},
+    }
+    cell = v4.new_code_cell("slider", execution_count=1, outputs=[v4.new_output("display_data", view)])
+    cell["id"] = "slider"
+    notebook = v4.new_notebook(cells=[cell])
+    notebook.metadata["widgets"] = {run_notebooks.WIDGET_STATE: {"state": state}}
+    return run_notebooks.normalise(notebook)
+
+
+def test_widgets_are_named_the_same_in_every_run() -> None:
+    once = notebook_with_widgets("a" * 32, "b" * 32, "c" * 32)
+    again = notebook_with_widgets("d" * 32, "0" * 31 + "f", "9" * 32)
+    assert once == again
+    state = once.metadata["widgets"][run_notebooks.WIDGET_STATE]["state"]
+    shown = once.cells[0].outputs[0].data[run_notebooks.WIDGET_VIEW]["model_id"]
+    assert state[shown]["state"]["layout"].removeprefix("IPY_MODEL_") in state
+
+
+def test_normalising_drops_what_differs_from_run_to_run() -> None:
+    notebook = sound_chapter()
+    before = copy.deepcopy(notebook)
+    notebook.cells[2].metadata["execution"] = {"iopub.execute_input": "now"}
+    notebook.metadata["language_info"]["version"] = "3.12.1"
+    assert run_notebooks.normalise(notebook) == before
+
+
+def test_a_notebook_is_executed_and_written_back(tmp_path: Path) -> None:
+    path = tmp_path / "one.ipynb"
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("print(1)\nprint(2)")]), path)
+    assert run_notebooks.main([str(path)]) == 0
+    cell = nbformat.read(path, as_version=4).cells[0]
+    assert (cell.execution_count, [output.text for output in cell.outputs]) == (1, ["1\n2\n"])
+    assert [file.name for file in tmp_path.iterdir()] == ["one.ipynb"]
+
+
+def test_a_notebook_that_fails_is_left_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.ipynb"
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("1 / 0")]), path)
+    before = path.read_bytes()
+    assert run_notebooks.main([str(path)]) == 1
+    assert path.read_bytes() == before
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("torch.Tensor", "https://docs.pytorch.org/docs/stable/tensors.html#torch.Tensor"),
+        ("torch.nn.Module", "https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html"),
+        ("int", "https://docs.python.org/3/library/stdtypes.html#int"),
+        ("ValueError", "https://docs.python.org/3/library/exceptions.html#ValueError"),
+        ("None", "https://docs.python.org/3/library/constants.html#None"),
+        ("pathlib.Path", "https://docs.python.org/3/library/pathlib.html#pathlib.Path"),
+        ("styletut.nothing", None),
+        ("Nonsense", None),
+    ],
+)
+def test_names_of_others_link_to_their_documentation(name: str, url: str | None) -> None:
+    assert styletut_book.external_url(name) == url

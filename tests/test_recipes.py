@@ -1,0 +1,542 @@
+"""The shipped recipes, value by value, and what a recipe promises: frozen, readable, to JSON and back, strict."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from styletut import recipes, vgg
+from styletut.errors import LayerError, RecipeError, StyletutError
+from styletut.recipes import Recipe
+
+NAMES = ("fast", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool")
+FIRST_OF_EACH_BLOCK = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+
+# Typed from the published systems, not from the code.
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "keras-sgd": {
+        "network": "vgg19",
+        "preprocessing": "caffe",
+        "pooling": "max",
+        "rescale": False,
+        "size": 400,
+        "fit": "rows",
+        "content_layers": {"relu5_2": 1.0},
+        "content_loss": "sum",
+        "style_layers": FIRST_OF_EACH_BLOCK,
+        "style_loss": "picture",
+        "tv_loss": "power",
+        "tv_range": 255.0,
+        "tv_reduction": "sum",
+        "content_weight": 2.5e-8,
+        "style_weight": 1e-6,
+        "tv_weight": 1e-6,
+        "start": "content",
+        "optimizer": "sgd",
+        "learning_rate": 100.0,
+        "decay": 0.96,
+        "decay_steps": 100,
+        "pixel_range": 255.0,
+        "clamp": "none",
+        "scales": ((1.0, 10_000),),
+        "snapshot_every": 100,
+    },
+    "three-losses": {
+        "network": "vgg19",
+        "preprocessing": "none",
+        "pooling": "max",
+        "rescale": False,
+        "size": (224, 224),
+        "fit": "exact",
+        "content_layers": {"relu5_2": 1.0},
+        "content_loss": "mean",
+        "style_loss": "mean",
+        "tv_loss": "l1",
+        "tv_range": 1.0,
+        "tv_reduction": "sum",
+        "start": "content",
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "decay": 1.0,
+        "pixel_range": 1.0,
+        "scales": ((1.0, 10),),
+        "batch": 8,
+    },
+    "lbfgs": {
+        "network": "vgg16",
+        "preprocessing": "caffe",
+        "pooling": "max",
+        "rescale": False,
+        "size": (300, 500),
+        "fit": "exact",
+        "content_layers": {"relu4_2": 1.0},
+        "content_loss": "sum",
+        "style_layers": FIRST_OF_EACH_BLOCK,
+        "style_loss": "picture",
+        "tv_loss": "power",
+        "tv_range": 255.0,
+        "tv_reduction": "sum",
+        "content_weight": 0.025,
+        "style_weight": 1.0,
+        "tv_weight": 1.0,
+        "start": "noise",
+        "noise": "uniform",
+        "noise_range": (-128.0, 127.0),
+        "optimizer": "lbfgs",
+        "evaluations": 20,
+        "memory": 10,
+        "line_search": True,
+        "restart": True,
+        "pixel_range": 255.0,
+        "clamp": "none",
+        "scales": ((1.0, 30),),
+        "snapshot_every": 1,
+    },
+    "five-layer": {
+        "network": "vgg19",
+        "preprocessing": "none",
+        "pooling": "max",
+        "rescale": False,
+        "size": None,
+        "content_layers": {"relu1_2": 0.05, "relu2_2": 0.05, "relu3_4": 0.15, "relu4_4": 0.3, "relu5_4": 0.45},
+        "content_loss": "mean",
+        "style_layers": {"relu1_2": 0.1, "relu2_2": 0.1, "relu3_4": 0.6, "relu4_4": 0.1, "relu5_4": 0.1},
+        "style_loss": "mean",
+        "content_weight": 0.5,
+        "style_weight": 0.5,
+        "tv_weight": 0.0,
+        "start": "content",
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "decay": 1.0,
+        "pixel_range": 1.0,
+        "clamp": "forward",
+        "scales": ((1.0, 1000),),
+    },
+    "avgpool": {
+        "network": "vgg19",
+        "preprocessing": "caffe",
+        "pooling": "average",
+        "rescale": False,
+        "size": None,
+        "content_layers": {"relu5_2": 1.0},
+        "content_loss": "half_sum",
+        "style_layers": {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 3.0, "relu5_1": 4.0},
+        "style_loss": "gatys",
+        "content_weight": 5.0,
+        "style_weight": 100.0,
+        "tv_weight": 0.0,
+        "start": "mix",
+        "start_mix": 0.25,
+        "noise": "uniform",
+        "noise_range": (-20.0, 20.0),
+        "optimizer": "adam",
+        "learning_rate": 2.0,
+        "decay": 1.0,
+        "pixel_range": 255.0,
+        "clamp": "none",
+        "scales": ((1.0, 3000),),
+        "snapshot_every": 100,
+    },
+    "gatys": {
+        "network": "vgg19",
+        "pooling": "average",
+        "rescale": True,
+        "size": 512,
+        "content_layers": {"relu4_2": 1.0},
+        "style_layers": FIRST_OF_EACH_BLOCK,
+        "style_loss": "gatys",
+        "tv_weight": 0.0,
+        "start": "noise",
+        "optimizer": "lbfgs",
+    },
+}
+
+
+# What ships.
+
+
+@pytest.mark.parametrize(("name", "field"), [(n, f) for n, fields in PUBLISHED.items() for f in fields])
+def test_shipped_values_are_the_published_ones(name: str, field: str) -> None:
+    assert getattr(recipes.get(name), field) == PUBLISHED[name][field]
+
+
+def test_three_losses_weighs_its_style_layers_equally_and_says_that_weights_are_chosen() -> None:
+    recipe = recipes.get("three-losses")
+    assert set(recipe.style_layers) == {"relu1_1", "relu2_1", "relu3_1"}
+    assert len(set(recipe.style_layers.values())) == 1
+    assert min(recipe.content_weight, recipe.style_weight, recipe.tv_weight) > 0
+    assert "weights" in recipe.note
+
+
+def test_gatys_balance_is_a_thousandth_of_content_to_style() -> None:
+    """alpha / beta = 1e-3 of 1/2 sum (F - P)^2 over 512 channels and 64 x 64 positions, as a mean."""
+    recipe = recipes.get("gatys")
+    assert recipe.content_loss == "mean"
+    assert recipe.content_weight / recipe.style_weight == pytest.approx(1e-3 * 0.5 * 512 * 64 * 64, rel=1e-12)
+
+
+def test_every_recipe_says_where_it_comes_from() -> None:
+    for name in recipes.names():
+        recipe = recipes.get(name)
+        assert recipe.name == name
+        assert recipe.source
+
+
+def test_names_are_all_there_with_the_default_first() -> None:
+    assert set(recipes.names()) == set(NAMES)
+    assert len(recipes.names()) == len(NAMES)
+    assert recipes.names()[0] == "fast"
+    assert recipes.get() == recipes.get("fast")
+
+
+def test_layers_of_a_recipe_are_those_of_both_losses() -> None:
+    assert set(recipes.get("lbfgs").layers) == {*FIRST_OF_EACH_BLOCK, "relu4_2"}
+
+
+def test_steps_are_those_of_all_scales() -> None:
+    assert recipes.get("keras-sgd").steps == 10_000
+    assert Recipe(scales=((0.5, 7), (1.0, 5))).steps == 12
+
+
+# Getting one.
+
+
+def test_get_returns_a_recipe_as_it_is() -> None:
+    recipe = Recipe(seed=5)
+    assert recipes.get(recipe) is recipe
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("gatis", "gatys"), ("kerassgd", "keras-sgd"), ("fivelayer", "five-layer")]
+)
+def test_get_of_a_misspelt_name_asks_what_was_meant(wrong: str, right: str) -> None:
+    with pytest.raises(RecipeError, match=f"did you mean '{right}'") as caught:
+        recipes.get(wrong)
+    assert all(name in str(caught.value) for name in NAMES)
+
+
+def test_get_of_something_else_is_an_error_of_ours() -> None:
+    for wrong in ("", "zzz", 3, None):
+        with pytest.raises(RecipeError):
+            recipes.get(wrong)  # type: ignore[arg-type]
+
+
+# Frozen.
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    recipe = recipes.get("fast")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.seed = 3  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        recipe.style_layers["relu1_1"] = 9.0  # type: ignore[index]
+
+
+def test_a_recipe_keeps_no_tie_to_the_dictionary_it_was_made_from() -> None:
+    layers = {"relu1_1": 1.0}
+    recipe = Recipe(style_layers=layers)
+    layers["relu2_1"] = 5.0
+    assert dict(recipe.style_layers) == {"relu1_1": 1.0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_replace_changes_what_it_is_told_and_nothing_else(name: str) -> None:
+    recipe = recipes.get(name)
+    variant = recipe.replace(seed=41, size=77)
+    assert (variant.seed, variant.size) == (41, 77)
+    assert variant.replace(seed=recipe.seed, size=recipe.size) == recipe
+    assert recipe == recipes.get(name)
+    assert dataclasses.replace(recipe, seed=41, size=77) == variant
+
+
+def test_replace_takes_the_shape_of_several_sizes() -> None:
+    assert recipes.get("fast").replace(size=(30, 40)).size == (30, 40)
+    assert recipes.get("fast").replace(size=[30, 40]).size == (30, 40)
+    assert recipes.get("fast").replace(size=None).size is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=20, deadline=None)
+@given(steps=st.integers(2, 500))
+def test_steps_is_a_budget_spread_over_the_scales(name: str, steps: int) -> None:
+    recipe = recipes.get(name)
+    variant = recipe.replace(steps=steps)
+    assert variant.steps == steps
+    assert [scale for scale, _ in variant.scales] == [scale for scale, _ in recipe.scales]
+
+
+# Equality and hash.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_recipes_are_one_key(name: str) -> None:
+    recipe = recipes.get(name)
+    again = Recipe(**{field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)})
+    assert again == recipe and hash(again) == hash(recipe)
+    assert len({recipe, again}) == 1
+    assert recipe.replace(seed=recipe.seed + 1) != recipe
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+
+
+def test_all_recipes_differ() -> None:
+    assert len({recipes.get(name) for name in NAMES}) == len(NAMES)
+
+
+# Layers.
+
+
+def test_keras_layer_names_are_kept_by_their_own_names() -> None:
+    recipe = Recipe(
+        content_layers={"block5_conv2": 1.0}, style_layers={"block1_conv1": 0.3, "block2_pool": 0.7, "conv3_1": 0.1}
+    )
+    assert dict(recipe.content_layers) == {"relu5_2": 1.0}
+    assert dict(recipe.style_layers) == {"relu1_1": 0.3, "pool2": 0.7, "conv3_1": 0.1}
+    assert recipe == Recipe(
+        content_layers={"relu5_2": 1.0}, style_layers={"relu1_1": 0.3, "pool2": 0.7, "conv3_1": 0.1}
+    )
+
+
+def test_a_layer_named_twice_is_refused() -> None:
+    with pytest.raises(StyletutError, match="relu4_2"):
+        Recipe(content_layers={"relu4_2": 1.0, "block4_conv2": 2.0})
+
+
+def test_unknown_layers_are_answered_with_what_exists() -> None:
+    with pytest.raises(LayerError, match="did you mean") as caught:
+        recipes.get("fast").replace(content_layers={"relu4_9": 1.0})
+    assert "relu4_4" in str(caught.value)
+    with pytest.raises(LayerError):
+        recipes.get("fast").replace(network="vgg16", style_layers={"relu3_4": 1.0})  # VGG-19 only
+    with pytest.raises(LayerError):
+        recipes.get("five-layer").replace(network="vgg16")
+
+
+def test_one_of_the_losses_may_go_but_not_all() -> None:
+    assert recipes.get("fast").replace(style_layers={}).layers == ("relu4_2",)
+    assert set(recipes.get("fast").replace(content_layers={}).layers) == set(FIRST_OF_EACH_BLOCK)
+    with pytest.raises(RecipeError):
+        recipes.get("fast").replace(content_layers={}, style_layers={}, tv_weight=0.0)
+    with pytest.raises(RecipeError):
+        recipes.get("fast").replace(content_weight=0.0, style_weight=0.0, tv_weight=0.0)
+
+
+# Wrong values.
+
+WRONG: list[tuple[str, Any]] = [
+    ("network", "vgg11"),
+    ("preprocessing", "cafe"),
+    ("pooling", "mean"),
+    ("content_loss", "sums"),
+    ("style_loss", "gram"),
+    ("tv_loss", "l2"),
+    ("tv_reduction", "total"),
+    ("fit", "rowz"),
+    ("start", "contents"),
+    ("noise", "gaussian"),
+    ("optimizer", "adamw"),
+    ("clamp", "always"),
+    ("precision", "float8"),
+    ("content_weight", -1.0),
+    ("style_weight", float("nan")),
+    ("style_weight", float("inf")),
+    ("tv_weight", -1e-6),
+    ("tv_weight", "much"),
+    ("content_layers", {"relu4_2": -1.0}),
+    ("content_layers", {"relu4_2": float("nan")}),
+    ("content_layers", {"relu4_2": "one"}),
+    ("style_layers", "relu1_1"),
+    ("style_layers", 3),
+    ("size", 0),
+    ("size", -512),
+    ("size", (0, 10)),
+    ("size", (10, -1)),
+    ("size", (1, 2, 3)),
+    ("size", "large"),
+    ("size", 51.5),
+    ("size", True),
+    ("style_scale", 0.0),
+    ("style_scale", -1.0),
+    ("start_mix", 1.5),
+    ("start_mix", -0.1),
+    ("noise_range", (1.0,)),
+    ("noise_range", (5.0, -5.0)),
+    ("learning_rate", 0.0),
+    ("learning_rate", -1.0),
+    ("learning_rate", float("nan")),
+    ("decay", 0.0),
+    ("decay_steps", 0),
+    ("memory", 0),
+    ("evaluations", 0),
+    ("evaluations", -3),
+    ("pixel_range", 0.0),
+    ("tv_range", 0.0),
+    ("scales", ()),
+    ("scales", ((1.0, 0),)),
+    ("scales", ((1.0, -5),)),
+    ("scales", ((0.0, 5),)),
+    ("scales", ((-1.0, 5),)),
+    ("scales", ((1.0,),)),
+    ("scales", 5),
+    ("snapshot_every", -1),
+    ("batch", 0),
+    ("seed", "one"),
+    ("seed", 1.5),
+    ("rescale", "yes"),
+    ("upscale", "no"),
+    ("line_search", 3),
+    ("steps", 0),
+    ("steps", -1),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG, ids=[f"{field}={value}" for field, value in WRONG])
+def test_wrong_values_are_refused_in_one_line(field: str, value: Any) -> None:
+    with pytest.raises((RecipeError, LayerError)) as caught:
+        recipes.get("fast").replace(**{field: value})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert field.split("_")[0].rstrip("s") in message
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "right"),
+    [("optimizer", "lbgfs", "lbfgs"), ("content_loss", "realtive", "relative"), ("pooling", "avrage", "average")],
+)
+def test_a_misspelt_choice_asks_what_was_meant(field: str, wrong: str, right: str) -> None:
+    with pytest.raises(RecipeError, match=f"did you mean '{right}'"):
+        recipes.get("fast").replace(**{field: wrong})
+
+
+def test_a_misspelt_field_asks_what_was_meant() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'learning_rate'"):
+        recipes.get("fast").replace(learning_rte=3.0)
+    values = recipes.get("fast").to_dict() | {"sede": 4}
+    with pytest.raises(RecipeError, match="did you mean 'seed'"):
+        Recipe.from_dict(values)
+
+
+# JSON.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_brings_every_recipe_back(name: str) -> None:
+    recipe = recipes.get(name)
+    text = recipe.to_json()
+    assert Recipe.from_json(text) == recipe
+    assert Recipe.from_json(text).to_json() == text
+    assert Recipe.from_json(recipe.to_json(indent=2)) == recipe
+    plain = recipe.to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == json.loads(text)
+    assert set(plain) == {field.name for field in dataclasses.fields(recipe)}
+    assert Recipe.from_dict(plain) == recipe
+
+
+positive = st.floats(1e-9, 1e9)
+layer_names = st.sampled_from([layer.name for layer in vgg.layers("vgg19")])
+layer_weights = st.dictionaries(layer_names, positive, min_size=1, max_size=4)
+variants = st.fixed_dictionaries(
+    {
+        "content_layers": layer_weights,
+        "style_layers": layer_weights,
+        "content_weight": positive,
+        "style_weight": positive,
+        "tv_weight": st.floats(0, 1e6),
+        "content_loss": st.sampled_from(["sum", "half_sum", "mean", "relative"]),
+        "style_loss": st.sampled_from(["gatys", "picture", "mean", "relative"]),
+        "tv_loss": st.sampled_from(["squared", "l1", "power"]),
+        "size": st.none() | st.integers(16, 4096) | st.tuples(st.integers(16, 4096), st.integers(16, 4096)),
+        "optimizer": st.sampled_from(["sgd", "adam", "lbfgs"]),
+        "start": st.sampled_from(["content", "style", "noise", "mix"]),
+        "noise_range": st.tuples(st.floats(-300, -1), st.floats(1, 300)),
+        "clamp": st.sampled_from(["none", "forward", "step"]),
+        "learning_rate": positive,
+        "scales": st.lists(st.tuples(st.floats(0.1, 1.0), st.integers(1, 1000)), min_size=1, max_size=4).map(
+            lambda scales: tuple(sorted(scales))
+        ),
+        "precision": st.sampled_from(["auto", "float32", "bfloat16", "float64"]),
+        "seed": st.integers(0, 2**31 - 1),
+        "note": st.text(max_size=20),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(variants)
+def test_json_brings_any_recipe_back(fields: dict[str, Any]) -> None:
+    recipe = Recipe(**fields)
+    back = Recipe.from_json(recipe.to_json())
+    assert back == recipe and hash(back) == hash(recipe)
+    for field in fields:
+        assert getattr(back, field) == fields[field]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "3", '"fast"', "null", '{"seed": 1e999}', '{"sizes": 3}'])
+def test_json_that_is_no_recipe_is_refused(text: str) -> None:
+    with pytest.raises(RecipeError):
+        Recipe.from_json(text)
+
+
+def test_weights_given_as_an_object_become_a_description() -> None:
+    recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1))
+    assert isinstance(recipe.weights, vgg.Weights)
+    described = recipe.to_dict()["weights"]
+    assert described.startswith("<") and described.endswith(">")
+    assert json.loads(recipe.to_json())["weights"] == described
+    hash(recipe)
+
+
+# Reading one.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_repr_names_the_recipe_and_what_it_changes(name: str) -> None:
+    recipe = recipes.get(name)
+    lines = repr(recipe).splitlines()
+    assert name in repr(recipe)
+    assert lines[0] == "Recipe(" and lines[-1] == ")"
+    shown = {line.strip().split("=")[0] for line in lines[1:-1]}
+    default = Recipe()
+    assert shown == {
+        field.name
+        for field in dataclasses.fields(recipe)
+        if field.name == "name" or getattr(recipe, field.name) != getattr(default, field.name)
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_repr_is_python(name: str) -> None:
+    recipe = recipes.get(name)
+    assert eval(repr(recipe), {"Recipe": Recipe}) == recipe
+
+
+def test_repr_of_a_recipe_with_a_weights_object_stays_short() -> None:
+    recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1))
+    assert len(repr(recipe)) < 2000
+    assert "tensor(" not in repr(recipe)
+
+
+def test_table_shows_the_fields_that_differ() -> None:
+    rows = recipes.table(["keras-sgd", "avgpool"])
+    fields = {row["field"]: row for row in rows}
+    assert {"pooling", "optimizer", "learning_rate", "content_weight"} <= set(fields)
+    assert "rescale" not in fields  # the same in both
+    assert fields["pooling"] == {"field": "pooling", "keras-sgd": "max", "avgpool": "average"}
+    assert all(isinstance(cell, str) for row in rows for cell in row.values())
+    every = recipes.table()
+    assert all(set(row) == {"field", *NAMES} for row in every)
+    with pytest.raises(RecipeError, match="did you mean"):
+        recipes.table(["gatis"])
+
+
+def test_making_a_recipe_draws_no_random_numbers() -> None:
+    before = torch.random.get_rng_state()
+    recipes.get("gatys").replace(seed=9).to_json()
+    assert torch.equal(before, torch.random.get_rng_state())

@@ -1,0 +1,118 @@
+"""Execute notebooks from top to bottom and write them back, normalised: a diff then shows only what changed.
+
+Each runs in an empty folder of its own, as a reader's might. A notebook that fails is left as it was.
+
+    python tools/run_notebooks.py book/01-first-transfer.ipynb book/02-pictures.ipynb
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+CELL_SECONDS = 300  # without a limit, a kernel that never answers would hang the run
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+CELL_METADATA = ("tags", "mystnb", "jupyter", "cellView")
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def execute(notebook: Any) -> None:
+    """Run all cells in a fresh kernel; the outputs and the state of the widgets end up in the notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata.pop("widgets", None)
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(
+            notebook,
+            timeout=CELL_SECONDS,
+            kernel_name="python3",
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": folder}},
+        ).execute()
+
+
+def normalise(notebook: Any) -> Any:
+    """The notebook without what differs from run to run or from machine to machine."""
+    widgets = notebook.metadata.get("widgets")
+    notebook.metadata = nbformat.from_dict(
+        {
+            "accelerator": "GPU",  # Colab opens the chapter with one
+            "kernelspec": KERNELSPEC,
+            "language_info": {"name": "python"},
+        }
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    if widgets and widgets.get(WIDGET_STATE, {}).get("state"):
+        notebook.metadata["widgets"] = widgets
+    for cell in notebook.cells:
+        cell.metadata = {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
+        if cell.cell_type == "markdown":
+            cell.pop("attachments", None)
+    return rename_widgets(notebook)
+
+
+def rename_widgets(notebook: Any) -> Any:
+    """Number the widgets in order of appearance, in place of the random names they have in each run."""
+    if "widgets" not in notebook.metadata:
+        return notebook
+    state = notebook.metadata["widgets"][WIDGET_STATE]["state"]
+    names = [
+        output.data[WIDGET_VIEW]["model_id"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if WIDGET_VIEW in output.get("data", {})
+    ]
+    for name in names:  # grows while it is walked: what a widget refers to comes after it
+        refers = re.findall(r"IPY_MODEL_(\w+)", json.dumps(state.get(name), sort_keys=True))
+        names += [other for other in refers if other not in names]
+    names += [name for name in state if name not in names]  # links between widgets: nothing refers to them
+    text = nbformat.writes(notebook)
+    for number, name in enumerate(dict.fromkeys(names)):
+        text = text.replace(name, f"{number:032x}")
+    return nbformat.reads(text, as_version=4)
+
+
+def write(notebook: Any, path: Path) -> None:
+    """Replace the file at once, so that an interrupted write leaves the old one."""
+    nbformat.validate(notebook)
+    new = path.with_suffix(".ipynb.new")
+    new.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def main(paths: list[str]) -> int:
+    """Execute every notebook that is named; the exit status is the number of those that failed."""
+    os.environ["TQDM_DISABLE"] = "1"  # a progress bar would be kept as an output
+    failed = 0
+    for path in map(Path, paths):
+        notebook = nbformat.read(path, as_version=4)
+        start = time.monotonic()
+        try:
+            execute(notebook)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            print(f"{path}: FAILED, left as it was\n{error}", file=sys.stderr)
+            failed += 1
+            continue
+        write(normalise(notebook), path)
+        seconds, size = time.monotonic() - start, path.stat().st_size / 1e6
+        print(f"{path}: {len(notebook.cells)} cells, {seconds:.0f} s, {size:.2f} MB")
+    return failed
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1:]))
