@@ -23,15 +23,13 @@ PAIRS = (
     ("coffee", "waves"),
     ("cameraman", "mosaic"),
 )
-SINGLE = ((1.0, 75),)  # about the time of the three scales of `fast`
+ONE_SCALE = ((1.0, 95),)  # as many pixels passed through the network as by the three scales of `fast`
 CANDIDATES: dict[str, dict[str, object]] = {
     "fast": {},
     "content x 4": {"content_weight": 4 * st.recipes.get("fast").content_weight},
-    "content / 4": {"content_weight": st.recipes.get("fast").content_weight / 4},
-    "one scale": {"scales": SINGLE},
+    "one scale": {"scales": ONE_SCALE},
     "Adam": {"optimizer": "adam", "learning_rate": 0.02},
     "average pooling": {"pooling": "average"},
-    "no total variation": {"tv_weight": 0.0},
 }
 
 
@@ -48,7 +46,7 @@ def main() -> None:
             result = st.stylize(*pair, recipe="fast", size=options.size, progress=False, **changes)
             print(f"{content} + {style}, {name}: {result}", flush=True)
             pictures.append(result.picture)
-            titles.append(f"{content} + {style}\n{name}, {result.seconds:.0f} s")
+            titles.append(f"{content} + {style}, {name}")
             rows.append(
                 {
                     "content": content,

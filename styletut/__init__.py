@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import errors, figures, glue, images, losses, objective, recipes, samples, transfer, vgg
+    from . import check, errors, figures, glue, images, losses, objective, recipes, samples, transfer, vgg
     from .errors import StyletutError
     from .images import load_image, save_image
     from .recipes import Recipe
     from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
 
 # What is imported on first use, and from where: `styletut --version` need not wait for torch.
-_MODULES = ("errors", "figures", "glue", "images", "losses", "objective", "recipes", "samples", "transfer", "vgg")
+_MODULES = ("check", "errors", "figures", "glue", "images", "losses", "objective", "recipes", "samples", "transfer", "vgg")
 _NAMES = {
     "StyletutError": "errors",
     "load_image": "images",
@@ -41,6 +41,7 @@ __all__ = [
     "Run",
     "Step",
     "StyletutError",
+    "check",
     "errors",
     "estimate",
     "figures",

@@ -270,7 +270,10 @@ def test_steps_is_a_budget_spread_over_the_scales(name: str, steps: int) -> None
     recipe = recipes.get(name)
     variant = recipe.replace(steps=steps)
     assert variant.steps == steps
-    assert [scale for scale, _ in variant.scales] == [scale for scale, _ in recipe.scales]
+    shares, every = [share for share, _ in variant.scales], [share for share, _ in recipe.scales]
+    assert shares == [share for share in every if share in shares], "the order stays"
+    assert shares[-1] == every[-1], "a small budget drops coarse scales, never the finest"
+    assert steps < recipe.steps or shares == every
 
 
 # Equality and hash.
