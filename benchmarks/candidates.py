@@ -2,8 +2,8 @@
 
     python benchmarks/candidates.py --size 512
 
-writes candidates.jpg (one row a pair, one column a candidate) and candidates.json (seconds, evaluations, losses) beside
-this file. The reasons for the choice are in benchmarks/README.md.
+paints into candidates/ and writes candidates.jpg (one row a pair, one column a candidate) and candidates.json (seconds,
+evaluations, losses) beside this file. The reasons for the choice are in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import json
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,12 +25,12 @@ PAIRS = (
     ("cameraman", "mosaic"),
 )
 ONE_SCALE = ((1.0, 95),)  # as many pixels passed through the network as by the three scales of `fast`
-CANDIDATES: dict[str, dict[str, object]] = {
+CANDIDATES: dict[str, dict[str, Any]] = {
     "fast": {},
-    "content x 4": {"content_weight": 4 * st.recipes.get("fast").content_weight},
-    "one scale": {"scales": ONE_SCALE},
-    "Adam": {"optimizer": "adam", "learning_rate": 0.02},
     "average pooling": {"pooling": "average"},
+    "one scale": {"scales": ONE_SCALE},
+    "content x 4": {"content_weight": 4 * st.recipes.get("fast").content_weight},
+    "Adam": {"optimizer": "adam", "learning_rate": 0.02},
 }
 
 
@@ -39,28 +40,26 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="longer side in pixels (default: 512)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")
     options = parser.parse_args()
+    folder = options.out / "candidates"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, changes in CANDIDATES.items():
+        for content, style in PAIRS:
+            path = folder / f"{content}-{style}-{name.replace(' ', '-')}.png"
+            if not path.exists():  # so that a run that was broken off goes on where it was
+                pair = st.samples.load(content), st.samples.load(style)
+                result = st.stylize(*pair, recipe="fast", size=options.size, progress=False, **changes)
+                result.save(path)
+                print(f"{content} + {style}, {name}: {result}", flush=True)
     rows, pictures, titles = [], [], []
     for content, style in PAIRS:
         for name, changes in CANDIDATES.items():
-            pair = st.samples.load(content), st.samples.load(style)
-            result = st.stylize(*pair, recipe="fast", size=options.size, progress=False, **changes)
-            print(f"{content} + {style}, {name}: {result}", flush=True)
-            pictures.append(result.picture)
+            path = folder / f"{content}-{style}-{name.replace(' ', '-')}.png"
+            made = json.loads(st.images.read_metadata(path)[st.transfer.METADATA_KEY])
+            pictures.append(st.load_image(path))
             titles.append(f"{content} + {style}, {name}")
-            rows.append(
-                {
-                    "content": content,
-                    "style": style,
-                    "candidate": name,
-                    "changes": changes,
-                    "size": list(result.picture.shape[-2:]),
-                    "seconds": round(result.seconds, 1),
-                    "evaluations": result.evaluations,
-                    "precision": result.precision,
-                    "losses": result.history[-1]["losses"],
-                }
-            )
-    machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
+            kept = {key: made[key] for key in ("size", "seconds", "evaluations", "precision", "losses", "torch")}
+            rows.append({"content": content, "style": style, "candidate": name, "changes": changes} | kept)
+    machine = {"threads": torch.get_num_threads(), "machine": platform.machine()}
     (options.out / "candidates.json").write_text(json.dumps({"machine": machine, "runs": rows}, indent=1) + "\n")
     sheet = st.figures.gallery(pictures, titles, columns=len(CANDIDATES))
     sheet.savefig(options.out / "candidates.jpg", dpi=220, pil_kwargs={"quality": 85})

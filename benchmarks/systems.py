@@ -136,7 +136,7 @@ def sheet(rows: list[dict[str, Any]], out: Path) -> None:
     titles = [f"content: {content}", f"style: {style}"]
     for row in rows:
         pictures.append(st.load_image(out / "systems" / f"{row['recipe']}.jpg"))
-        steps = f"{row['steps']:,} of {row['steps_of_recipe']:,} steps"
+        steps = f"{row['steps']:,} of {row['steps_of_recipe']:,} steps{', then diverged' if row['stopped'] else ''}"
         titles.append(f"{row['recipe']}, {' x '.join(map(str, row['size']))}\n{steps}, {row['seconds']:.0f} s")
     figure = st.figures.gallery(pictures, titles, columns=3)
     figure.savefig(out / "systems.jpg", dpi=220, pil_kwargs={"quality": 88})
@@ -167,8 +167,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=3.0, help="about so long a system (default: 3)")
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=[], help="run these, anew")
-    parser.add_argument("--content", default="cat", help="sample picture (default: cat)")
-    parser.add_argument("--style", default="starry_night", help="sample picture (default: starry_night)")
+    sample: dict[str, Any] = {"choices": st.samples.names(), "metavar": "SAMPLE"}
+    parser.add_argument("--content", default="cat", help="sample picture (default: cat)", **sample)
+    parser.add_argument("--style", default="starry_night", help="sample picture (default: starry_night)", **sample)
     parser.add_argument("--size", type=int, help="longer side, to try the script (keras-sgd diverges if small)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")

@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
 
 # What is imported on first use, and from where: `styletut --version` need not wait for torch.
-_MODULES = ("check", "errors", "figures", "glue", "images", "losses", "objective", "recipes", "samples", "transfer", "vgg")
+_MODULES = (
+    "check",
+    "errors",
+    "figures",
+    "glue",
+    "images",
+    "losses",
+    "objective",
+    "recipes",
+    "samples",
+    "transfer",
+    "vgg",
+)
 _NAMES = {
     "StyletutError": "errors",
     "load_image": "images",

@@ -159,9 +159,9 @@ def load(name: str, size: Size | None = None) -> Tensor:
 
 def table() -> str:
     """Print who made every sample, when, where it comes from and under which licence; return that text."""
-    rows = [("name", "kind", "size", "year", "licence", "title, then author and source")]
+    rows = [("name", "kind", "width x height", "year", "licence", "title, then author and source")]
     for s in SAMPLES:
-        size = "any" if s.drawn else f"{s.size[0]} x {s.size[1]}"
+        size = "any" if s.drawn else f"{s.size[1]} x {s.size[0]}"
         rows.append((s.name, s.kind, size, s.year, s.licence, s.title))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]) for row in rows]

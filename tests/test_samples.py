@@ -94,7 +94,7 @@ def test_the_table_prints_and_returns_every_field_of_every_sample(capsys: pytest
     for sample in samples.SAMPLES:
         for field in ("name", "kind", "title", "author", "year", "source", "licence"):
             assert getattr(sample, field) in text
-    assert "572 x 728" in text and max(map(len, text.splitlines())) <= 120
+    assert "728 x 572" in text and max(map(len, text.splitlines())) <= 120
 
 
 # ----------------------------------------------------------------------------------------- loading
