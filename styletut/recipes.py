@@ -348,13 +348,13 @@ _NAMED = (
         name="gatys",
         source="Gatys, Ecker and Bethge, Image style transfer using convolutional neural networks, CVPR 2016",
         note=(
-            "As printed: alpha/beta = 1e-3, average pooling, filters rescaled to mean activation 1, white noise, "
-            "L-BFGS. The printed content loss, 1/2 sum (F - P)^2, grows with the picture; here it is the mean times "
-            "what it has at the paper's 512 x 512 (512 channels, 64 x 64 positions), so that the balance is "
-            "the paper's there and the same at other sizes."
+            "As printed: alpha/beta = 1e-3, average pooling, white noise, L-BFGS. The printed content loss, "
+            "1/2 sum (F - P)^2, grows with the picture; here it is the mean times what it has at the paper's 512 x 512 "
+            "(512 channels, 64 x 64 positions), so that the balance is the paper's there and the same at other sizes. "
+            "The paper also rescales the filters to mean activation 1 (rescale=True); with these weights the content "
+            "then drowns the style, so the filters are left as they were trained."
         ),
         pooling="average",
-        rescale=True,
         content_layers={"relu4_2": 1.0},
         content_weight=1e-3 * 0.5 * 512 * 64 * 64,
         content_loss="mean",

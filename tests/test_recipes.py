@@ -148,7 +148,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "gatys": {
         "network": "vgg19",
         "pooling": "average",
-        "rescale": True,
+        "rescale": False,
         "size": 512,
         "content_layers": {"relu4_2": 1.0},
         "style_layers": FIRST_OF_EACH_BLOCK,
