@@ -770,6 +770,8 @@ class Estimate:
 
 
 _PROBE_PIXELS = 160 * 160
+_SCRATCH = 200_000_000
+"""Bytes that convolutions work in, whatever the picture's size (measured, torch 2.12 on a CPU)."""
 
 
 def estimate(
@@ -820,11 +822,13 @@ def _memory(run: Run) -> int:
             if layer.kind != "conv":  # a conv's output is not needed for the gradient, its ReLU's is
                 indices = 8 if layer.kind == "pool" and run._vgg.pooling == "max" else 0
                 kept += layer.channels / layer.stride**2 * (bytes_each + indices)
-        # While block 1 runs, one more of its outputs is alive.
-        kept += 64 * bytes_each
+            if layer.name in run.recipe.style_layers and bytes_each == 2:
+                kept += layer.channels / layer.stride**2 * 4  # Gram matrices are taken of a float32 copy
+        # While block 1 is on its way back, three more maps of its size are alive.
+        kept += 3 * 64 * bytes_each
     weights = sum(p.numel() * p.element_size() for p in run._vgg.parameters()) if run._vgg is not None else 0
     copies = {"sgd": 4, "adam": 6, "lbfgs": 8 + 2 * run.recipe.memory}[run.recipe.optimizer]
-    return int(pixels * (kept + copies * 3 * (8 if run.precision == "float64" else 4)) + weights)
+    return int(pixels * (kept + copies * 3 * (8 if run.precision == "float64" else 4)) + weights + _SCRATCH)
 
 
 # --- small helpers -----------------------------------------------------------------------------------
