@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 HTML   := _build/html
 
 # tqdm writes to stderr, which would become part of a notebook's output.
-export TQDM_DISABLE := 1
+book nbval notebooks: export TQDM_DISABLE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 NOTEBOOKS = $(wildcard book/*.ipynb)

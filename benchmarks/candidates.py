@@ -29,8 +29,6 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "fast": {},
     "average pooling": {"pooling": "average"},
     "one scale": {"scales": ONE_SCALE},
-    "content x 4": {"content_weight": 4 * st.recipes.get("fast").content_weight},
-    "Adam": {"optimizer": "adam", "learning_rate": 0.02},
 }
 
 

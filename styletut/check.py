@@ -1,7 +1,7 @@
 """Checkers for the book's exercises: a verdict in one line, and a hint that fits the mistake.
 
-A cell of a chapter ends with ``st.check.answer("ex-first-unknowns", value)``. What is right is never written down
-here as a number: the module computes it, when it is asked for.
+A cell of a chapter ends with ``right = st.check.answer("ex-first-unknowns", value)``. What is right is never written
+down here as a number: the module computes it, when it is asked for.
 
 To add an exercise, add a row to `EXERCISES`: a `Value` (a number, a tensor or a word) or a `Function`. Its ``slips``
 map a hint to what the usual mistake gives: a wrong answer that equals one of those gets that hint. Tests then take
@@ -57,7 +57,7 @@ class Function:
     """
 
     expected: Callable[..., Tensor]
-    inputs: Callable[[Generator], tuple[Tensor, ...]]
+    inputs: Callable[..., tuple[Tensor, ...]]
     slips: Mapping[str, Callable[..., Tensor]] = field(default_factory=dict)
     gradient: bool = True
     tolerance: float = 1e-4

@@ -230,9 +230,12 @@ class Run:
     # --- the pictures at each scale ------------------------------------------------------------------
 
     def _sizes(self) -> list[tuple[int, int]]:
-        """(rows, columns) of the picture at each scale."""
+        """(rows, columns) of the picture at each scale; a coarse one is never too small for the deepest layer."""
         rows, columns = self.content.shape[-2:]
-        return [(max(1, round(rows * s)), max(1, round(columns * s))) for s, _ in self.recipe.scales]
+        every = self._vgg.layers if self._vgg is not None else ()
+        least = max((layer.stride for layer in layers(self.recipe.network) if layer.name in every), default=1)
+        shares = [min(1.0, max(share, least / min(rows, columns))) for share, _ in self.recipe.scales]
+        return [(max(1, round(rows * s)), max(1, round(columns * s))) for s in shares]
 
     def _at(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         same = tuple(picture.shape[-2:]) == size
@@ -521,7 +524,7 @@ class Run:
             raise CheckpointError(f"no saved run at {path}")
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            version = state["format"]
+            version = dict(state)["format"]
             whole = version != _CHECKPOINT_FORMAT or {"recipe", "content", "styles", "history"} <= set(state)
             if not whole or not isinstance(version, int):
                 raise KeyError(path)
@@ -661,8 +664,9 @@ def _drive(run: Run, progress: bool, callback: Callable[[Step], object] | None) 
     from tqdm.auto import tqdm
 
     done = len(run.history)
-    silent = {} if progress else {"disable": True}  # saying disable=False would overrule TQDM_DISABLE
-    with _interruptible(run), tqdm(total=run.recipe.steps, initial=done, unit="step", **silent) as bar:
+    # Read here, because tqdm's bar for notebooks does not listen to it.
+    silent = not progress or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    with _interruptible(run), tqdm(total=run.recipe.steps, initial=done, disable=silent, unit="step") as bar:
         try:
             for step in run:
                 rows, columns = step.size

@@ -13,6 +13,12 @@ from styletut import vgg
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def visible_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some tests look at progress bars, also where whoever calls them has switched bars off."""
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+
+
 def smooth_noise(rows: int, columns: int, seed: int) -> Tensor:
     """A picture with structure at more than one scale, as photographs have."""
     generator = torch.Generator().manual_seed(seed)

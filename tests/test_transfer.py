@@ -1262,3 +1262,9 @@ def test_every_recipe_lowers_its_loss_on_the_real_network(name: str) -> None:
     within = [row["losses"]["total"] for row in result.history if row["scale"] == finest]
     assert within[-1] < within[0]
     assert bool(torch.isfinite(result.picture).all())
+
+
+def test_a_coarse_scale_is_never_too_small_for_the_deepest_layer(tiny: vgg.Weights) -> None:
+    small = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
+    run = st.iterate(small, small.flip(3), "fast", weights=tiny, scales=((0.25, 1), (0.5, 1), (1.0, 1)))
+    assert [step.size for step in run] == [(16, 20), (16, 20), (32, 40)], "relu5_1 needs 16 pixels"
