@@ -84,7 +84,7 @@ _FIELDS = {
     "tv_weight": "how much smoothness (total variation) counts",
     "start": "where the picture starts from",
     "network": "the network that looks at the pictures",
-    "weights": "its weights: oxford, torchvision or torchvision-oxford (downloads), random, or a .pth or .safetensors file",
+    "weights": "its weights: oxford, torchvision, torchvision-oxford (both download), random, or a state dict file",
     "precision": "what the network computes in",
     "seed": "of the noise, where the start is noise",
     "snapshot_every": "keep a snapshot every N steps, 0 for never (see --snapshots)",
