@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -62,7 +63,11 @@ class ContentTerm:
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The squared error times the form's factor."""
-        return (content_factor(self.form, self.target) * statistic).sum()
+        return (self._factor * statistic).sum()
+
+    @cached_property
+    def _factor(self) -> Tensor:
+        return content_factor(self.form, self.target)  # once, not in every evaluation: the target never changes
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,8 @@ _CHECKPOINT_FORMAT = 1
 _BLOWN_UP = 1e3
 """A loss this many times the first one of its scale counts as divergence."""
 _OVERSHOT = 10
-"""A loss this many times the best one sends L-BFGS without a line search back to its best picture, memory cleared."""
+"""A loss this many times the best one, and above the first one of its scale, sends L-BFGS without a line search back to
+its best picture, memory cleared."""
 
 
 @dataclass(frozen=True)
@@ -397,7 +398,9 @@ class Run:
         if math.isnan(self._first):
             self._first = total
         # A line search may look far afield before it settles, so its trials are not held to these.
-        if self.recipe.optimizer == "lbfgs" and not self.recipe.line_search and total > _OVERSHOT * self._best > 0:
+        # Near the end a loss may wobble by any factor; only one above where the scale began has gone astray.
+        astray = total > self._first and total > _OVERSHOT * self._best > 0
+        if self.recipe.optimizer == "lbfgs" and not self.recipe.line_search and astray:
             if self._best == self._returned:
                 raise _Diverged(
                     f"the loss is {total:.3g}, over {_OVERSHOT} times the best, for the second time running"
@@ -775,7 +778,7 @@ class Estimate:
 
 _PROBE_PIXELS = 160 * 160
 _SCRATCH = 200_000_000
-"""Bytes that convolutions work in, whatever the picture's size (measured, torch 2.12 on a CPU)."""
+"""Bytes that convolutions work in, whatever the picture's size (measured on a CPU by benchmarks/memory.py)."""
 
 
 def estimate(

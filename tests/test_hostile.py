@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import struct
@@ -16,12 +15,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_cli import NARROW, SHORT
 
 from styletut import transfer, vgg
 from styletut.cli import main
-
-NARROW = functools.cache(functools.partial(vgg.random_weights, width=0.1))
-SHORT = ["--size", "32", "--steps", "2", "--weights", "random"]
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from test_book import toc_files
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build" / "html"
@@ -37,18 +38,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path"),
     pytest.mark.skipif(not (HTML / "index.html").exists(), reason="no built book: `make book` first"),
 ]
-
-
-def pages() -> list[str]:
-    """Every page of the table of contents."""
-
-    def walk(node: Any) -> list[str]:
-        if isinstance(node, list):
-            return [name for item in node for name in walk(item)]
-        own = [node[key] for key in ("root", "file") if key in node]
-        return own + [name for key in ("parts", "chapters", "sections") for name in walk(node.get(key, []))]
-
-    return walk(yaml.safe_load((ROOT / "_toc.yml").read_text()))
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -110,14 +99,14 @@ def open_page(browser: Any, site: str, address: str, viewport: dict[str, int]) -
     return opened
 
 
-@pytest.fixture(scope="module", params=pages())
+@pytest.fixture(scope="module", params=toc_files())
 def desktop(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator[Opened]:
     opened = open_page(browser, site, request.param, DESKTOP)
     yield opened
     opened.page.context.close()
 
 
-@pytest.fixture(scope="module", params=pages())
+@pytest.fixture(scope="module", params=toc_files())
 def phone(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator[Opened]:
     opened = open_page(browser, site, request.param, PHONE)
     yield opened

@@ -1268,3 +1268,42 @@ def test_a_coarse_scale_is_never_too_small_for_the_deepest_layer(tiny: vgg.Weigh
     small = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
     run = st.iterate(small, small.flip(3), "fast", weights=tiny, scales=((0.25, 1), (0.5, 1), (1.0, 1)))
     assert [step.size for step in run] == [(16, 20), (16, 20), (32, 40)], "relu5_1 needs 16 pixels"
+
+
+def overshoot(monkeypatch: pytest.MonkeyPatch, evaluation: int) -> None:
+    """Let one evaluation, and no other, come out a hundred times too high."""
+    call, count = objective.Objective.__call__, iter(range(1, 10**6))
+
+    def high(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
+        losses = call(self, picture)
+        return {name: 100 * loss for name, loss in losses.items()} if next(count) == evaluation else losses
+
+    monkeypatch.setattr(objective.Objective, "__call__", high)
+
+
+def test_lbfgs_takes_back_a_step_that_overshot_and_goes_on(
+    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: dict[str, Any] = {"optimizer": "lbfgs", "learning_rate": 0.5, "scales": ((1.0, 8),)}
+    clean = totals(paint(photo, painting, **changes))
+    overshoot(monkeypatch, 5)
+    result = paint(photo, painting, **changes)
+    after = totals(result)
+    assert result.stopped is None and len(after) == 8, "one overshoot is no divergence"
+    assert after[:4] == clean[:4] and after[4] == pytest.approx(100 * clean[4])
+    assert after[5] == pytest.approx(min(clean[:4]), rel=1e-5), "back at the best picture so far"
+    assert after[-1] < after[5], "and down from there"
+
+
+def test_a_wobble_below_the_first_loss_is_not_an_overshoot(
+    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a loss can fall to almost nothing, ten times the best is still almost nothing."""
+    run = st.iterate(photo, painting, scales=((1.0, 1),), weights=TINY)
+    run._first, run._best, run._losses = 1.0, 1e-6, {"total": 1e-4}
+    goal = objective.Objective(None, [objective.TotalVariationTerm(1.0, "l1")])
+    run._judge(goal, run._variable)
+    assert run._best == 1e-6 and run.stopped is None
+    run._losses = {"total": 2.0}
+    with pytest.raises(transfer._Overshot):
+        run._judge(goal, run._variable)
