@@ -1,0 +1,30 @@
+"""The book's exercises with a numeric or functional answer, one file a chapter.
+
+To add one, add a row to a chapter's ``EXERCISES``: a `kinds.Value` (a number, a tensor or a word) or a
+`kinds.Function`. Its ``slips`` map a hint to what the usual mistake gives: a wrong answer that equals one of those
+gets that hint. Tests then take the row through its right answer and every slip.
+"""
+
+from __future__ import annotations
+
+from . import depth, features, first, gallery, gpu, gram, layers, losses, optimisers, pictures, recipes, starts
+from .kinds import Function, Value
+
+EXERCISES: dict[str, Value | Function] = {
+    label: exercise
+    for chapter in (
+        first,
+        pictures,
+        features,
+        gram,
+        layers,
+        depth,
+        losses,
+        starts,
+        optimisers,
+        gpu,
+        recipes,
+        gallery,
+    )
+    for label, exercise in chapter.EXERCISES.items()
+}
