@@ -1,0 +1,61 @@
+"""Notebooks are checked as on Colab: what they need comes from their own first cell, and a difference is a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import check_notebooks
+import pytest
+import run_notebooks
+from nbformat import v4
+from test_book import INSTALL
+
+WHERE = """\
+import pathlib
+
+import styletut
+
+assert "site" in pathlib.Path(styletut.__file__).parts, styletut.__file__
+assert "google.colab" in sys.modules
+assert list(pathlib.Path().glob("[!.]*")) == [pathlib.Path("one.ipynb")]
+"""
+TOO_EARLY = """\
+import importlib.util
+
+assert importlib.util.find_spec("styletut") is None
+"""
+SUM = "print(1 + 1)"
+
+
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """The exit status for a notebook of these cells, of which the last has stored the output "2"."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def status(*sources: str) -> tuple[int, str]:
+        cells = [v4.new_code_cell(source, execution_count=i) for i, source in enumerate(sources, 1)]
+        cells[-1].metadata["tags"] = ["nbval-check-output"]
+        cells[-1].outputs = [v4.new_output("stream", text="2\n")]
+        path = tmp_path / "one.ipynb"
+        run_notebooks.write(run_notebooks.normalise(v4.new_notebook(cells=cells)), path)
+        code = check_notebooks.main([str(path)])
+        return code, capfd.readouterr().out
+
+    return status
+
+
+@pytest.mark.parametrize(
+    ("sources", "passes"),
+    [
+        ((TOO_EARLY, INSTALL, WHERE, SUM), True),
+        ((INSTALL, "print(3)"), False),
+        (('import sys\n%pip install --quiet "styletut"', "import styletut", SUM), False),
+    ],
+    ids=["as on Colab", "another output", "another install cell"],
+)
+def test_a_notebook_passes_with_its_own_install_cell_and_its_stored_outputs(
+    check, sources: Sequence[str], passes: bool
+) -> None:
+    code, out = check(*sources)
+    assert (code == 0) is passes, out

@@ -1,0 +1,91 @@
+"""Execute notebooks as on Colab, in an empty folder and with what their first cell installs, and compare the outputs.
+
+A stand-in `google.colab` is imported in every kernel and the source tree is out of reach, so that nothing of `styletut`
+can be imported until the notebook's own `%pip install` has run. A stand-in `pip` checks what that asks for, and
+installs the wheel that was built a moment ago in place of the published one. nbval does the rest.
+
+    python tools/check_notebooks.py book/01-first-transfer.ipynb book/02-pictures.ipynb
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CELL_SECONDS = 600  # a machine that is busy with other work can need five times the usual
+
+NBVAL = ("-p", "nbval", "--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_SECONDS}")
+PYTEST = ("-p", "no:cacheprovider", f"--timeout={CELL_SECONDS + 100}", "-c", str(ROOT / "pyproject.toml"))
+
+# Runs when an interpreter starts: this is Colab, and there is no source tree.
+SITECUSTOMIZE = """\
+import sys
+
+import google.colab
+
+sys.path[:] = [path for path in sys.path if path != {root!r}]
+"""
+
+# `python -m pip` finds this one first; -I leads to the real one.
+PIP = """\
+import subprocess
+import sys
+
+if sys.argv[1:] != ["install", "--quiet", {wanted!r}]:
+    sys.exit(f"the install cell asks for {{sys.argv[1:]}}")
+real = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade"]
+sys.exit(subprocess.call([*real, "--no-index", "--no-deps", "--target", {site!r}, {wheel!r}]))
+"""
+
+
+def build_wheel(folder: Path) -> Path:
+    """The wheel of this source tree, in ``folder``."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    subprocess.run([*command, str(ROOT)], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def stand_in(folder: Path, site: Path, wheel: Path) -> Path:
+    """A folder for the front of the module path: `google.colab`, `pip`, and what runs at an interpreter's start."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = f"{project['name']}[notebook] @ git+{project['urls']['Repository']}"
+    files = {
+        "google/colab/__init__.py": "",
+        "pip/__init__.py": "",
+        "pip/__main__.py": PIP.format(wanted=wanted, site=str(site), wheel=str(wheel)),
+        "sitecustomize.py": SITECUSTOMIZE.format(root=str(ROOT)),
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def main(paths: list[str]) -> int:
+    """Check every notebook that is named; the exit status is pytest's."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        site = folder / "site"
+        site.mkdir()  # now: an interpreter that finds no folder at its start does not look again
+        modules = stand_in(folder / "stand-in", site, build_wheel(folder / "wheel"))
+        copies = []
+        for path in map(Path, paths):
+            own = folder / path.stem  # a folder for each: what one writes, the next must not find
+            own.mkdir()
+            copies.append(str(shutil.copy(path, own)))
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(modules), str(site)])}
+        command = [sys.executable, "-m", "pytest", *PYTEST, *NBVAL, "--rootdir", name, "--durations=10", *copies]
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1:]))
