@@ -222,7 +222,8 @@ class Run:
         self._vgg = objective.network(recipe)
         if self._vgg is not None:
             dtype = {"bfloat16": torch.bfloat16, "float64": torch.float64}.get(self.precision, torch.float32)
-            self._vgg.to(self.device, dtype)
+            self._vgg.to(self.device, self._working_dtype())
+            self._vgg.convs.to(dtype)  # the mean and the range stay exact
             self._vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self._variable = self._best_variable = self._to_variable(self._starting_picture(self._sizes()[0]))

@@ -530,6 +530,14 @@ def test_every_precision_runs_and_says_so(precision: str, photo: Tensor, paintin
     assert totals(result)[0] == pytest.approx(totals(exact)[0], rel=0.05 if precision == "bfloat16" else 1e-4)
 
 
+def test_in_bfloat16_the_mean_is_subtracted_exactly(photo: Tensor, painting: Tensor) -> None:
+    run = transfer.Run(photo, painting, SMALL.replace(precision="bfloat16"))
+    assert run._vgg is not None and run._vgg.layers[0] == "conv1_1"
+    assert run._vgg.convs["conv1_1"].weight.dtype == torch.bfloat16
+    exact = vgg.VGG(["conv1_1"], weights=TINY)
+    assert torch.equal(run._vgg.preprocess(photo), exact.preprocess(photo))
+
+
 def test_bfloat16_gradients_are_near_those_of_float32_on_the_real_network(oxford: vgg.Weights) -> None:
     content, style = samples.load("cat", size=96), samples.load("starry_night", size=96)
     recipe = st.recipes.get("fast").replace(weights=oxford, size=None)
