@@ -7,18 +7,21 @@
 `gallery`          any pictures, in rows
 `divider`          two pictures under one movable divider (HTML)
 `frames`           a slider and a play button over many pictures (HTML)
+`hover`            one large picture and a row of names to point at (HTML)
+`grid`             two sliders and a map: a picture for every pair of values (HTML)
+`live`             controls that compute the picture anew, where a kernel runs (ipywidgets)
 =================  ==========================================================================
 
 The first four return a matplotlib figure that belongs to the caller: pyplot never hears of it and no
 `rcParams` change, so a notebook shows it once and nothing stays open. They are drawn on opaque white, so that
-colours look the same on a light page, on a dark page and in print. The last two return an `HTMLFigure` that
-holds its pictures, its style and its few lines of script, and asks no other host for anything.
+colours look the same on a light page, on a dark page and in print. The next four return an `HTMLFigure` that
+holds its pictures, its style and its few lines of script, and asks no other host for anything. `live` alone
+needs a kernel to play with; everywhere else, it is the picture of its last state.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import io
 import math
@@ -27,7 +30,7 @@ import re
 import statistics
 import tempfile
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,7 +38,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
-from .errors import ImageError, StyletutError
+from . import _html
+from ._live import Live
+from ._pictures import FigureError
+from ._pictures import picture as _picture
+from ._pictures import pictures as _pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,52 +51,20 @@ if TYPE_CHECKING:
 __all__ = [
     "FigureError",
     "HTMLFigure",
+    "Live",
     "before_after",
     "divider",
     "film_strip",
     "frames",
     "gallery",
+    "grid",
+    "hover",
+    "live",
     "loss_curves",
 ]
 
 
-class FigureError(StyletutError, ValueError):
-    """A figure that cannot be drawn from what was given."""
-
-
 # --------------------------------------------------------------------------- what callers may pass
-
-
-def _pictures(source: Any, name: str) -> list[Image.Image]:
-    """Every picture in `source` (a PIL image, a tensor or batch, a Result, or any iterable of these) as RGB."""
-    source = getattr(source, "picture", source)
-    if isinstance(source, Image.Image):
-        return [_on_white(source)]
-    if hasattr(source, "ndim"):
-        from .images import to_pil  # brings torch, which a caller with PIL images does not need
-
-        if source.ndim != 4:
-            shape = tuple(source.shape)
-            raise ImageError(f"{name} must be a picture of shape (1, 3, H, W) or a batch, not {shape}")
-        return [to_pil(source[i : i + 1]) for i in range(len(source))]
-    if isinstance(source, Iterable) and not isinstance(source, str | bytes | Mapping):
-        return [picture for item in source for picture in _pictures(item, name)]
-    kind = type(source).__name__
-    raise ImageError(f"{name} must be a picture tensor or a PIL image, not {kind}; load files with load_image")
-
-
-def _picture(source: Any, name: str) -> Image.Image:
-    found = _pictures(source, name)
-    if len(found) != 1:
-        raise ImageError(f"{name} must be one picture, not {len(found)}; use gallery() for several")
-    return found[0]
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _snapshots(source: Any) -> list[tuple[int, Any]]:
@@ -605,7 +580,7 @@ class HTMLFigure:
         """Write a page that opens in any browser, replacing `path` only once it is complete."""
         path = Path(path)
         parts = {"@TITLE": html.escape(self.alt), "@FIGURE": self.html}
-        page = re.sub("@TITLE|@FIGURE", lambda found: parts[found[0]], _PAGE)
+        page = re.sub("@TITLE|@FIGURE", lambda found: parts[found[0]], _html.PAGE)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
         try:
             with open(handle, "w", encoding="utf-8") as file:
@@ -672,15 +647,105 @@ def frames(
     named = _titles(labels or [f"{i} of {len(found)}" for i in range(1, len(found) + 1)], len(found), "labels")
     chosen = _spaced(len(found), count)
     found, named = [found[i] for i in chosen], [named[i] for i in chosen]
-    if not -len(found) <= start < len(found):
-        raise FigureError(f"start must be one of the {len(found)} frames, not {start}")
+    at = _start(start, len(found), "frames")
     alt = alt or f"{len(found)} pictures under a slider, from {named[0]} to {named[-1]}."
-    return _build("frames", found, named, alt, max_width, max_bytes, start % len(found))
+    return _build("frames", found, named, alt, max_width, max_bytes, at)
 
 
-# Shares of the width and JPEG qualities, best first: the first that fits is taken.
-_EFFORTS = ((1.0, 90), (1.0, 82), (1.0, 74), (0.85, 78), (0.72, 76), (0.6, 76), (0.5, 74), (0.42, 72), (0.35, 70))
-_SMALLEST = 120  # pixels: below this there is nothing left to see
+def hover(
+    pictures: Any,
+    labels: Sequence[str],
+    alt: str | None = None,
+    *,
+    start: int = 0,
+    max_width: int = 720,
+    max_bytes: int = 400_000,
+) -> HTMLFigure:
+    """One large picture and a row of named buttons: pointing at a name shows its picture, choosing it keeps it.
+
+    `pictures` is a batch or a sequence of pictures, drawn in one box; `labels`, one each, name the buttons,
+    which are chosen with a click, a tap or the arrow keys. `start` is the picture to open with, -1 the last.
+    Without scripts and in print, all are shown with their names. Raises `FigureError` when there are fewer
+    than two pictures, the labels do not match, or `max_bytes` is too little.
+    """
+    found = _pictures(pictures, "pictures")
+    if len(found) < 2:
+        raise FigureError(f"a choice needs at least two pictures, not {len(found)}")
+    named = _titles(labels, len(found), "labels")
+    at = _start(start, len(found), "pictures")
+    alt = alt or f"{len(found)} pictures to choose from by name: {', '.join(named)}."
+    return _build("hover", found, named, alt, max_width, max_bytes, at)
+
+
+def grid(
+    pictures: Any,
+    rows: Sequence[Any],
+    columns: Sequence[Any],
+    names: tuple[str, str] = ("rows", "columns"),
+    alt: str | None = None,
+    *,
+    start: tuple[int, int] = (0, 0),
+    max_width: int = 720,
+    max_bytes: int = 400_000,
+) -> HTMLFigure:
+    """Two parameters at once: a picture for every pair of values, under two sliders and a small map of them all.
+
+    `pictures[row][column]` is the picture for the values `rows[row]` and `columns[column]` of the two
+    parameters in `names`; all are drawn in one box. `start` is the (row, column) to open with. Pointing at
+    the map, or a tap on it, chooses too. Without scripts and in print, all pictures are shown as a table.
+    Raises `FigureError` when rows differ in length, values do not match the pictures, there are fewer than
+    two pictures, or `max_bytes` is too little.
+
+    >>> import torch
+    >>> table = [[torch.zeros(1, 3, 8, 12), torch.ones(1, 3, 8, 12)]] * 3
+    >>> grid(table, [0.1, 1, 10], ["max", "average"], ("style weight", "pooling")).alt
+    '6 pictures for 3 values of style weight (0.1 to 10) and 2 of pooling (max to average).'
+    """
+    down, along = _two(names, "names")
+    if getattr(pictures, "ndim", 5) != 5 or not isinstance(pictures, Iterable) or isinstance(pictures, str):
+        raise FigureError("pictures is a list of rows, each a list of pictures: pictures[row][column]")
+    table = [_pictures(row, f"row {i} of pictures") for i, row in enumerate(pictures)]
+    values = _values(rows, "rows"), _values(columns, "columns")
+    if len(values[0]) != len(table):
+        raise FigureError(f"there are {len(table)} rows of pictures but {len(values[0])} values in rows: give one each")
+    for i, row in enumerate(table):
+        if len(row) != len(values[1]):
+            counts = f"row {i} has {len(row)} pictures but there are {len(values[1])} values in columns"
+            raise FigureError(f"{counts}: give one picture for each")
+    found = [picture for row in table for picture in row]
+    if len(found) < 2:
+        raise FigureError(f"a grid needs at least two pictures, not {len(found)}")
+    at = [
+        _start(i, len(each), what)
+        for i, each, what in zip(_two(start, "start"), values, ("rows", "columns"), strict=True)
+    ]
+    labels = [f"{down} {row}, {along} {column}" for row in values[0] for column in values[1]]
+    ranges = [f"{axis[0]} to {axis[-1]}" for axis in values]
+    alt = alt or (
+        f"{len(found)} pictures for {len(values[0])} values of {down} ({ranges[0]}) "
+        f"and {len(values[1])} of {along} ({ranges[1]})."
+    )
+    at_index = at[0] * len(values[1]) + at[1]
+    axes = [(down, values[0]), (along, values[1])]
+    return _build("grid", found, labels, alt, max_width, max_bytes, at_index, axes)
+
+
+def _two(pair: Any, what: str) -> tuple[Any, Any]:
+    if isinstance(pair, str) or not isinstance(pair, Iterable) or len(both := tuple(pair)) != 2:
+        raise FigureError(f"{what} must be two, of the rows and of the columns, not {pair!r}")
+    return both
+
+
+def _values(values: Any, what: str) -> list[str]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise FigureError(f"{what} must be the list of the parameter's values, not {values!r}")
+    return [str(value) for value in values]
+
+
+def _start(start: int, count: int, what: str) -> int:
+    if not -count <= start < count:
+        raise FigureError(f"start must be one of the {count} {what}, not {start}")
+    return start % count
 
 
 def _build(
@@ -691,217 +756,29 @@ def _build(
     max_width: int,
     max_bytes: int,
     start: int = 0,
+    axes: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> HTMLFigure:
-    largest = max(pictures, key=lambda picture: picture.width * picture.height)
-    shrink = min(1.0, max_width / max(largest.size))
-    width, height = (max(1, round(side * shrink)) for side in largest.size)
-    for share, quality in _EFFORTS:
-        if share < 1 and share * max(width, height) < _SMALLEST:
-            break
-        target = max(1, round(width * share)), max(1, round(height * share))
-        jpegs = [_jpeg(picture, target, quality, crop=kind == "divider") for picture in pictures]
-        figure = HTMLFigure(_fragment(kind, jpegs, labels, alt, (width, height), start), alt)
-        if len(figure.html.encode()) <= max_bytes:
-            return figure
-    raise FigureError(f"{len(pictures)} pictures do not fit into max_bytes={max_bytes:,}: show fewer or allow more")
+    found = _html.build(kind, pictures, labels, alt, max_width, max_bytes, start, axes)
+    if found is None:
+        raise FigureError(f"{len(pictures)} pictures do not fit into max_bytes={max_bytes:,}: show fewer or allow more")
+    return HTMLFigure(found, alt)
 
 
-def _jpeg(picture: Image.Image, target: tuple[int, int], quality: int, *, crop: bool) -> bytes:
-    """`picture` within `target` (columns, rows), or stretched by a rounding error to fill it."""
-    if not crop:
-        scale = min(target[0] / picture.width, target[1] / picture.height, 1.0)
-        target = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    if picture.size != target:
-        picture = picture.resize(target, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    # Full colour resolution: half of it would smear the strokes that these pictures are about.
-    # Not optimize or progressive: Pillow's buffer for them is too small for noise at full colour resolution.
-    picture.save(buffer, "JPEG", quality=quality, subsampling=0)
-    return buffer.getvalue()
+# --------------------------------------------------------------------------- live controls
 
 
-def _fragment(
-    kind: str, jpegs: Sequence[bytes], labels: Sequence[str], alt: str, size: tuple[int, int], start: int
-) -> str:
-    digest = hashlib.sha256(repr((kind, list(labels), alt, size, start)).encode())
-    for jpeg in jpegs:
-        digest.update(hashlib.sha256(jpeg).digest())
-    name = f"styletut-{kind}-{digest.hexdigest()[:12]}"
+def live(draw: Callable[..., Any], /, *, alt: str | None = None, **controls: Any) -> Live:
+    """Controls that call `draw` again with their values; where no kernel runs, the picture of the last state.
 
-    roles = ("pic before", "pic after") if kind == "divider" else ("pic",) * len(jpegs)
-    figures = "".join(
-        f'<figure class="{role}{" on" if kind == "frames" and i == start else ""}">'
-        f'<img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode("ascii")}" '
-        f'alt="{html.escape(label)}" width="{size[0]}" height="{size[1]}" decoding="sync" draggable="false">'
-        f"<figcaption>{html.escape(label)}</figcaption></figure>"
-        for i, (role, jpeg, label) in enumerate(zip(roles, jpegs, labels, strict=True))
-    )
-    parts = {
-        "@FIGURES": figures,
-        "@ID": name,
-        "@ALT": html.escape(alt),
-        "@WIDTH": str(max(size[0], min(320, size[0] * 4))),
-        "@SHAPE": f"{size[0]} / {size[1]}",
-        "@COLUMN": "45%" if kind == "divider" else "7.5rem",
-        "@LAST": str(len(jpegs) - 1),
-        "@START": str(start),
-        "@NOW": html.escape(labels[start]) if kind == "frames" else "50 %",
-        "@PAUSE": str(min(900, max(120, 7000 // len(jpegs)))),
-    }
-    # One pass, so that nothing that a label says is taken for a placeholder.
-    return re.sub("@[A-Z]+", lambda found: parts[found[0]], _DIVIDER if kind == "divider" else _FRAMES)
+    `draw(**values)` returns a matplotlib figure, which is closed, or one picture. `controls` are what ipywidgets
+    makes controls of: a list of choices, (min, max) or (min, max, step), a number, a bool, a string, or a
+    widget. `draw` is called once here, and then whenever a control is let go; when it fails, the last picture
+    stays and a line below says why. The controls are in `.controls`, by name. Without ipywidgets, there is
+    only the picture. Raises whatever `draw` raises in its first call, and `FigureError` for what cannot be a
+    control or be shown.
 
-
-# Every rule starts with the figure's own id: it reaches nothing outside, and it outweighs the themes of books and
-# notebooks, some of which filter images in dark mode. Colours are the page's own (inherit, currentColor).
-_COMMON = """
-#@ID{max-width:@WIDTHpx;margin:0 0 .75rem;color:inherit;line-height:1.4;direction:ltr;text-align:left}
-#@ID .pic{margin:0;padding:0;border:0;max-width:none;width:auto}
-#@ID img{display:block;width:100%;height:auto;max-width:none;aspect-ratio:@SHAPE;object-fit:contain;margin:0;
-padding:0;border:0;border-radius:3px;background:none;filter:none;box-shadow:none;-webkit-user-drag:none}
-#@ID figcaption{font:inherit;font-size:.875rem;font-weight:400;color:inherit;margin:.375rem 0 0;padding:0;
-text-align:left;overflow-wrap:anywhere;opacity:1}
-"""
-
-# What is seen without scripts and on paper: every picture, side by side, and no dead controls.
-_SPREAD = """
-#@ID .stage{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(@COLUMN,100%),1fr));gap:.75rem}
-#@ID .pic{grid-area:auto;visibility:visible;clip-path:none}
-#@ID .knob,#@ID .bar,#@ID input{display:none}
-#@ID figcaption{position:static;margin:.375rem 0 0;padding:0;background:none;color:inherit;opacity:1}
-"""
-
-# data-lm-suppress-shortcuts: else JupyterLab takes the arrow keys to move to the next cell.
-_OPEN = (
-    '<div id="@ID" class="styletut-figure" role="group" aria-label="@ALT" data-lm-suppress-shortcuts="true">\n'
-    "<style>" + _COMMON
-)
-_SCREEN = "@media print{" + _SPREAD + "}\n</style><noscript><style>" + _SPREAD + "</style></noscript>\n"
-
-_DIVIDER = (
-    _OPEN
-    + """#@ID .stage{--at:50%;position:relative;display:grid;overflow:hidden;border-radius:3px;cursor:ew-resize;
-touch-action:pan-y;user-select:none;-webkit-user-select:none}
-#@ID .pic{grid-area:1/1;position:relative;min-width:0}
-#@ID .before{z-index:1;clip-path:inset(0 calc(100% - var(--at)) 0 0)}
-#@ID figcaption{position:absolute;bottom:.625rem;left:.625rem;margin:0;padding:.125rem .625rem;
-border-radius:1rem;background:rgba(0,0,0,.68);color:#fff;font-size:.8125rem;max-width:40%}
-#@ID .after figcaption{left:auto;right:.625rem}
-#@ID .knob{position:absolute;z-index:2;top:0;bottom:0;left:var(--at);width:2px;margin-left:-1px;background:#fff;
-box-shadow:0 0 0 1px rgba(0,0,0,.35);pointer-events:none}
-#@ID .knob svg{position:absolute;top:50%;left:50%;width:40px;height:40px;margin:-20px 0 0 -20px;border-radius:50%;
-background:#fff;color:#1a1a1a;box-shadow:0 0 0 1px rgba(0,0,0,.35),0 1px 6px rgba(0,0,0,.4)}
-#@ID input{position:absolute;z-index:3;inset:0;width:100%;height:100%;margin:0;opacity:0;pointer-events:none}
-#@ID input:focus-visible~.knob svg{box-shadow:0 0 0 2px #fff,0 0 0 6px #0072b2,0 0 0 8px #fff}
-"""
-    + _SCREEN
-    + """<div class="stage">@FIGURES
-<input type="range" min="0" max="100" step="5" value="50" aria-label="Move the divider" aria-valuetext="@NOW">
-<div class="knob" aria-hidden="true"><svg viewBox="0 0 40 40" fill="none" stroke="currentColor" stroke-width="2.5"
-stroke-linecap="round" stroke-linejoin="round"><path d="M16 13l-7 7 7 7M24 13l7 7-7 7"/></svg></div></div>
-<script>
-document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
-  root.dataset.ready = "";
-  var stage = root.querySelector(".stage"), input = root.querySelector("input");
-  var names = root.querySelectorAll("figcaption");
-  function show(at) {
-    var share = Math.round(at);
-    stage.style.setProperty("--at", at + "%");
-    input.setAttribute("aria-valuetext",
-      share + " % " + names[0].textContent + ", " + (100 - share) + " % " + names[1].textContent);
-  }
-  function drag(event) {
-    var box = stage.getBoundingClientRect();
-    var at = Math.min(100, Math.max(0, 100 * (event.clientX - box.left) / box.width));
-    input.value = at;
-    show(at);
-  }
-  input.addEventListener("input", function () { show(+input.value); });
-  stage.addEventListener("pointerdown", function (event) {
-    if (event.button) return;
-    stage.setPointerCapture(event.pointerId);
-    input.focus({preventScroll: true});
-    drag(event);
-  });
-  stage.addEventListener("pointermove", function (event) {
-    if (stage.hasPointerCapture(event.pointerId)) drag(event);
-  });
-  stage.addEventListener("mousedown", function (event) { event.preventDefault(); });
-  show(+input.value);
-});
-</script></div>
-"""
-)
-
-_FRAMES = (
-    _OPEN
-    + """#@ID .stage{display:grid}
-#@ID .pic{grid-area:1/1;min-width:0;visibility:hidden}
-#@ID .pic.on{visibility:visible}
-#@ID .bar{display:flex;align-items:center;gap:.75rem;height:2.75rem}
-#@ID button{flex:none;width:2.25rem;height:2.25rem;margin:0;padding:0;border:0;border-radius:50%;cursor:pointer;
-background:none;color:inherit;box-shadow:inset 0 0 0 1.5px currentColor}
-#@ID button svg{display:block;width:100%;height:100%;fill:currentColor}
-#@ID .halt,#@ID .playing .go{display:none}
-#@ID .playing .halt{display:inline}
-#@ID input{-webkit-appearance:none;appearance:none;flex:1;min-width:0;height:2.25rem;margin:0;padding:0;border:0;
-background:none;color:inherit;cursor:pointer}
-#@ID input::-webkit-slider-runnable-track{height:4px;border-radius:2px;
-background:color-mix(in srgb,currentColor 45%,transparent)}
-#@ID input::-moz-range-track{height:4px;border-radius:2px;background:color-mix(in srgb,currentColor 45%,transparent)}
-#@ID input::-webkit-slider-thumb{-webkit-appearance:none;width:20px;height:20px;margin-top:-8px;border:0;
-border-radius:50%;background:currentColor}
-#@ID input::-moz-range-thumb{width:20px;height:20px;border:0;border-radius:50%;background:currentColor}
-#@ID input:focus-visible{outline:none}
-#@ID button:focus-visible{outline:3px solid currentColor;outline-offset:3px}
-#@ID input:focus-visible::-webkit-slider-thumb{outline:3px solid currentColor;outline-offset:3px}
-#@ID input:focus-visible::-moz-range-thumb{outline:3px solid currentColor;outline-offset:3px}
-@media(prefers-reduced-motion:reduce){#@ID button{display:none}}
-"""
-    + _SCREEN
-    + """<div class="stage">@FIGURES</div>
-<div class="bar"><button type="button" aria-label="Play"><svg viewBox="0 0 36 36" aria-hidden="true">
-<path class="go" d="M14 11v14l11-7z"/><path class="halt" d="M12 11h4v14h-4zM20 11h4v14h-4z"/></svg></button>
-<input type="range" min="0" max="@LAST" step="1" value="@START" aria-label="Frame" aria-valuetext="@NOW"></div>
-<script>
-document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
-  root.dataset.ready = "";
-  var pictures = root.querySelectorAll(".pic"), input = root.querySelector("input");
-  var button = root.querySelector("button"), timer = 0;
-  var calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  function show(now) {
-    pictures.forEach(function (picture, i) { picture.classList.toggle("on", i === now); });
-    input.value = now;
-    input.setAttribute("aria-valuetext", pictures[now].textContent);
-  }
-  function play(on) {
-    clearInterval(timer);
-    timer = on ? setInterval(advance, @PAUSE) : 0;
-    button.classList.toggle("playing", on);
-    button.setAttribute("aria-label", on ? "Pause" : "Play");
-  }
-  function advance() {
-    if (calm.matches || !root.isConnected) return play(false);
-    show(+input.value + 1);
-    if (+input.value === pictures.length - 1) play(false);
-  }
-  input.addEventListener("input", function () { play(false); show(+input.value); });
-  button.addEventListener("click", function () {
-    if (!timer && +input.value === pictures.length - 1) show(0);
-    play(!timer);
-  });
-  show(+input.value);
-});
-</script></div>
-"""
-)
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>@TITLE</title>
-<style>:root{color-scheme:light dark}
-body{max-width:45rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif;background:Canvas;
-color:CanvasText}</style></head>
-<body>
-@FIGURE</body></html>
-"""
+    >>> import torch
+    >>> live(lambda grey: torch.full((1, 3, 8, 12), grey), grey=(0.0, 1.0, 0.1)).alt
+    'A figure drawn for grey 0.5.'
+    """
+    return Live(draw, alt, controls)

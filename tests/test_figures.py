@@ -7,6 +7,7 @@ import io
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,9 +21,21 @@ from PIL import Image
 
 from styletut import figures
 from styletut.errors import ImageError, StyletutError
-from styletut.figures import FigureError, before_after, divider, film_strip, frames, gallery, loss_curves
+from styletut.figures import (
+    FigureError,
+    before_after,
+    divider,
+    film_strip,
+    frames,
+    gallery,
+    grid,
+    hover,
+    live,
+    loss_curves,
+)
 
 CHROMIUM = Path("/usr/bin/chromium")
+ROOT = Path(__file__).parents[1]
 
 
 def picture(rows: int = 24, cols: int = 36, colour: tuple[float, float, float] = (0.9, 0.1, 0.1)) -> torch.Tensor:
@@ -438,6 +451,26 @@ def test_what_is_not_a_picture_is_refused_in_one_line(call, says):
         (lambda: frames([picture()] * 2, ["a"]), "labels"),
         (lambda: frames([picture()] * 2, start=2), "start"),
         (lambda: frames([noise(90, 90, i) for i in range(40)]), "max_bytes"),
+        (lambda: hover([picture()], ["a"]), "at least two"),
+        (lambda: hover([picture()] * 2, ["a"]), "2 pictures but 1 for labels"),
+        (lambda: hover([picture()] * 2, "ab"), "one string"),
+        (lambda: hover([picture()] * 2, ["a", "b"], start=2), "one of the 2 pictures, not 2"),
+        (lambda: hover([noise(90, 90, i) for i in range(40)], ["a"] * 40), "max_bytes"),
+        (lambda: grid(picture(), ["a"], ["b"]), "pictures[row][column]"),
+        (lambda: grid("cat", ["a"], ["b"]), "pictures[row][column]"),
+        (lambda: grid(7, ["a"], ["b"]), "pictures[row][column]"),
+        (lambda: grid([[picture()]], ["a"], ["b"]), "at least two"),
+        (lambda: grid([[picture()] * 2] * 2, [1, 2, 3], [1, 2]), "2 rows of pictures but 3 values in rows"),
+        (lambda: grid([[picture()] * 2, [picture()]], [1, 2], [1, 2]), "row 1 has 1 pictures but there are 2"),
+        (lambda: grid([[picture()] * 2] * 2, [1, 2], [1, 2, 3]), "row 0 has 2 pictures but there are 3"),
+        (lambda: grid([[picture()] * 2], "a", [1, 2]), "list of the parameter's values"),
+        (lambda: grid([[picture()] * 2], [1], cast(Any, 2)), "list of the parameter's values"),
+        (lambda: grid([[picture()] * 2], [1], [1, 2], cast(Any, ("only one",))), "names must be two"),
+        (lambda: grid([[picture()] * 2], [1], [1, 2], cast(Any, "ab")), "names must be two"),
+        (lambda: grid([[picture()] * 2], [1], [1, 2], start=cast(Any, 1)), "start must be two"),
+        (lambda: grid([[picture()] * 2], [1], [1, 2], start=(1, 0)), "one of the 1 rows, not 1"),
+        (lambda: grid([[picture()] * 2], [1], [1, 2], start=(0, 2)), "one of the 2 columns, not 2"),
+        (lambda: grid([[noise(90, 90, i) for i in range(40)]], [1], list(range(40))), "max_bytes"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_one_line(call, says):
@@ -465,13 +498,27 @@ def test_html_is_the_same_every_time_and_its_id_follows_its_content():
     assert one.html == again.html == one._repr_html_()
     other = divider(picture(), picture(colour=(0.1, 0.9, 0.1)))
     renamed = divider(picture(), picture(), labels=("a", "b"))
-    found = [ids(figure.html) for figure in (one, other, renamed, frames([picture()] * 2))]
+    pair = [picture()] * 2
+    more = [frames(pair), hover(pair, ["1 of 2", "2 of 2"]), hover(pair, ["1 of 2", "2 of 2"], start=1)]
+    more += [grid([pair], [1], [2, 3], names) for names in (("a", "b"), ("a", "c"))]
+    found = [ids(figure.html) for figure in (one, other, renamed, *more)]
     assert all(len(names) == 1 for names in found)
-    assert len({names[0] for names in found}) == 4
+    assert len({names[0] for names in found}) == len(found)
+    assert [figure.html for figure in small_html()] == [figure.html for figure in small_html()]
+
+
+def small_html() -> list[figures.HTMLFigure]:
+    """One of each kind."""
+    return [
+        divider(picture(), picture()),
+        frames([picture()] * 3),
+        hover([picture()] * 3, ["a", "b", "c"]),
+        grid([[picture()] * 3] * 2, [1, 2], [0.1, 1, 10]),
+    ]
 
 
 def test_styles_and_scripts_reach_only_their_own_figure():
-    for figure in (divider(picture(), picture()), frames([picture()] * 3)):
+    for figure in small_html():
         (name,) = ids(figure.html)
         for block in re.findall(r"<style>(.*?)</style>", figure.html, re.S):
             rules = re.sub(r"@media[^{]*\{", "", block)
@@ -482,7 +529,7 @@ def test_styles_and_scripts_reach_only_their_own_figure():
 
 
 def test_html_asks_no_other_host_for_anything():
-    for figure in (divider(picture(), picture()), frames([picture()] * 3)):
+    for figure in small_html():
         assert not re.search(r"https?://|@import|<link|src=(?!\"data:)|url\(", figure.html)
 
 
@@ -491,6 +538,8 @@ def test_labels_and_alt_text_are_escaped():
     for figure in (
         divider(picture(), picture(), (nasty, nasty), alt=nasty),
         frames([picture()] * 2, [nasty] * 2, nasty),
+        hover([picture()] * 2, [nasty] * 2, nasty),
+        grid([[picture()] * 2] * 2, [nasty] * 2, [nasty] * 2, (nasty, nasty), nasty),
     ):
         assert nasty not in figure.html
         assert figure.html.count("<script>") == 1
@@ -503,14 +552,17 @@ def test_every_picture_has_a_text_and_its_size():
     assert 'role="group" aria-label="Three reds."' in page
     assert "Two pictures" in divider(picture(), picture()).alt
     assert "from one to three" in frames([picture()] * 3, ["one", "two", "three"]).alt
+    assert hover([picture()] * 2, ["one", "two"]).alt == "2 pictures to choose from by name: one, two."
 
 
 @pytest.mark.parametrize("limit", [400_000, 150_000])
 def test_html_stays_below_the_limit_for_the_worst_of_pictures(limit):
     pair = divider(noise(900, 1200), noise(900, 1200, 1), max_bytes=limit)
     many = frames([noise(300, 450, i) for i in range(6)], max_bytes=limit)
-    assert len(pair.html.encode()) <= limit
-    assert len(many.html.encode()) <= limit
+    choice = hover([noise(300, 450, i) for i in range(6)], list("abcdef"), max_bytes=limit)
+    table = grid([[noise(300, 450, i), noise(300, 450, 9 + i)] for i in range(3)], ["a", "b", "c"], [1, 2])
+    assert max(len(figure.html.encode()) for figure in (pair, many, choice)) <= limit
+    assert len(table.html.encode()) <= 400_000
 
 
 def test_pictures_are_never_larger_than_asked_and_never_enlarged():
@@ -532,6 +584,31 @@ def test_frames_of_a_result_label_themselves():
 def test_frames_without_labels_are_counted():
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", frames(torch.rand(3, 3, 8, 8)).html)
     assert captions == ["1 of 3", "2 of 3", "3 of 3"]
+
+
+def captions(figure: figures.HTMLFigure) -> list[str]:
+    return re.findall(r"<figcaption>(.*?)</figcaption>", figure.html)
+
+
+def test_a_grid_takes_rows_of_any_kind_and_names_every_pair_of_values():
+    rows: list[Any] = [torch.rand(2, 3, 8, 12), [Image.new("RGB", (12, 8)), result()], (picture(), picture(30, 10))]
+    figure = grid(rows, [0.1, 1, 10], ["max", "average"], ("style weight", "pooling"), start=(-1, 1))
+    assert captions(figure) == [
+        f"style weight {weight}, pooling {kind}" for weight in ("0.1", "1", "10") for kind in ("max", "average")
+    ]
+    assert re.findall(r'<figure class="pic( on)?">', figure.html) == [""] * 5 + [" on"]
+    assert re.findall(r'aria-label="([\w ]+)" aria-valuetext="(\w+)"', figure.html) == [
+        ("style weight", "10"),
+        ("pooling", "average"),
+    ]
+    assert captions(grid(torch.rand(2, 1, 3, 8, 8), [1, 2], [3])) == ["rows 1, columns 3", "rows 2, columns 3"]
+
+
+def test_two_parameters_of_one_name_and_a_single_value_are_still_a_grid():
+    same = grid([[picture()] * 2] * 2, [1, 2], [3, 4], ("weight", "weight"))
+    assert captions(same)[2] == "weight 2, weight 3"
+    assert same.html.count('type="range"') == 2
+    assert grid([[picture()] * 2], [1], [3, 4]).html.count('type="range"') == 1  # one value needs no slider
 
 
 def test_a_saved_page_is_whole_and_replaces_the_old_one(tmp_path):
@@ -615,6 +692,19 @@ def red_and_blue(rows: int = 120, cols: int = 360) -> figures.HTMLFigure:
 
 def traffic_light() -> figures.HTMLFigure:
     return frames([picture(120, 360, colour) for colour in (RED, GREEN, BLUE)], ["red", "green", "blue"])
+
+
+COLOURS = {"red": RED, "green": GREEN, "blue": BLUE}
+
+
+def three_names() -> figures.HTMLFigure:
+    return hover([picture(120, 360, colour) for colour in COLOURS.values()], list(COLOURS), start=1)
+
+
+def colour_table() -> figures.HTMLFigure:
+    """Red, green and blue along the columns; the second row is the first one, moved by one."""
+    row = [picture(120, 360, colour) for colour in COLOURS.values()]
+    return grid([row, row[1:] + row[:1]], ["kept", "moved"], [1, 2, 3], ("order", "number"), start=(0, 1))
 
 
 def seen(page: Any, across: float, selector: str = ".stage") -> str:
@@ -706,36 +796,200 @@ def test_playing_stops_when_the_reader_asks_for_less_motion(visit):
 
 @pytest.mark.browser
 def test_without_scripts_every_picture_is_seen_and_no_control(visit):
-    for figure, colours in ((red_and_blue(), ["red", "blue"]), (traffic_light(), ["red", "green", "blue"])):
+    rgb = ["red", "green", "blue"]
+    moved = ["green", "blue", "red"]
+    for figure, colours in (
+        (red_and_blue(), ["red", "blue"]),
+        (traffic_light(), rgb),
+        (three_names(), rgb),
+        (colour_table(), rgb + moved),
+    ):
         page = visit(figure, java_script_enabled=False)
         assert [seen(page, 0.5, f".pic >> nth={i}") for i in range(page.locator(".pic").count())] == colours
-        assert page.get_by_role("slider").count() == page.get_by_role("button").count() == 0
+        assert [page.get_by_role(role).count() for role in ("slider", "button", "radio")] == [0, 0, 0]
+        assert page.locator("figcaption").all_inner_texts() == page.locator("img").evaluate_all(
+            "all => all.map(i => i.alt)"
+        )
 
 
 @pytest.mark.browser
 def test_print_shows_every_picture(visit):
-    page = visit(red_and_blue(), traffic_light())
+    page = visit(red_and_blue(), traffic_light(), three_names(), colour_table())
     page.emulate_media(media="print")
-    assert all(image.is_visible() for image in page.locator("img").all())
-    assert page.get_by_role("slider").count() == 0
+    assert page.locator(".stage img").count() == 2 + 3 + 3 + 6
+    assert all(image.is_visible() for image in page.locator(".stage img").all())
+    assert [page.get_by_role(role).count() for role in ("slider", "button", "radio")] == [0, 0, 0]
+    assert page.locator(".map img").first.is_hidden()
+
+
+@pytest.mark.browser
+def test_a_grid_without_scripts_is_a_table(visit):
+    page = visit(colour_table(), java_script_enabled=False)
+    boxes = [image.bounding_box() for image in page.locator("img").all()]
+    assert len({box["y"] for box in boxes[:3]}) == len({box["y"] for box in boxes[3:]}) == 1
+    assert [box["x"] for box in boxes[:3]] == [box["x"] for box in boxes[3:]]
 
 
 @pytest.mark.browser
 def test_many_figures_share_a_page_even_the_same_one_twice(visit):
-    page = visit(red_and_blue(), red_and_blue(), traffic_light())
+    page = visit(red_and_blue(), red_and_blue(), traffic_light(), colour_table(), colour_table())
     sliders = page.get_by_role("slider").all()
     for slider in sliders:
         slider.focus()
         page.keyboard.press("ArrowRight")
-    assert [slider.input_value() for slider in sliders] == ["55", "55", "1"]
+    assert [slider.input_value() for slider in sliders] == ["55", "55", "1", "1", "2", "1", "2"]
+
+
+@pytest.mark.browser
+def test_the_names_of_two_figures_on_a_page_know_nothing_of_each_other(visit):
+    page = visit(three_names(), three_names())
+    assert [radio.is_checked() for radio in page.get_by_role("radio").all()] == [False, True, False] * 2
+    page.get_by_role("radio", name="red").first.click()
+    assert [radio.is_checked() for radio in page.get_by_role("radio").all()] == [True, False, False, False, True, False]
+    assert [seen(page, 0.5), seen(page, 0.5, ".stage >> nth=1")] == ["red", "green"]
 
 
 @pytest.mark.browser
 def test_a_phone_needs_no_sideways_scrolling(visit):
-    page = visit(red_and_blue(400, 1200), traffic_light(), viewport={"width": 390, "height": 700})
+    many = hover([picture(200, 900)] * 9, [f"a name of some length {i}" for i in range(8)] + ["x" * 90])
+    wide = grid([[picture(100, 900)] * 9] * 9, list(range(9)), [f"a value of some length {i}" for i in range(9)])
+    page = visit(red_and_blue(400, 1200), traffic_light(), many, wide, viewport={"width": 390, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in page.locator(".bar > *").all():
+    for control in page.locator(".bar > :is(input, button), .dials input").all():
         assert control.bounding_box()["height"] >= 36
+    for label in page.locator(".keys label").all():
+        box = label.bounding_box()
+        assert box["height"] >= 40 and box["width"] >= 40
+    for cell in page.locator(".map i").all():
+        assert min(cell.bounding_box()[side] for side in ("width", "height")) >= 24
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("inserted", [False, True], ids=["page", "notebook"])
+def test_pointing_at_a_name_shows_its_picture_and_leaving_goes_back(visit, inserted):
+    page = visit(three_names(), inserted=inserted)
+    assert seen(page, 0.5) == "green"
+    page.get_by_role("radio", name="blue").hover()
+    assert seen(page, 0.5) == "blue"
+    assert page.locator("figcaption:visible").all_inner_texts() == ["blue"]
+    page.get_by_role("radio", name="red").hover()
+    assert seen(page, 0.5) == "red"
+    page.mouse.move(600, 600)
+    assert seen(page, 0.5) == "green"
+    assert page.get_by_role("radio", checked=True).get_attribute("value") == "1"
+
+
+@pytest.mark.browser
+def test_the_way_from_one_name_to_the_next_does_not_lead_over_the_kept_picture(visit):
+    page = visit(three_names())
+    red, green = (page.locator("label", has_text=name).bounding_box() for name in ("red", "green"))
+    assert red["x"] + red["width"] == pytest.approx(green["x"], abs=0.02)
+
+
+@pytest.mark.browser
+def test_a_click_on_a_name_keeps_its_picture(visit):
+    page = visit(three_names())
+    page.get_by_role("radio", name="blue").click()
+    page.mouse.move(600, 600)
+    assert seen(page, 0.5) == "blue"
+    assert page.get_by_role("radio", checked=True).get_attribute("value") == "2"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("inserted", [False, True], ids=["page", "notebook"])
+def test_the_keyboard_goes_through_the_names(visit, inserted):
+    page = visit(three_names(), inserted=inserted)
+    page.keyboard.press("Tab")
+    focused = page.get_by_role("radio", checked=True)
+    assert focused.evaluate("input => input === document.activeElement")
+    ring = "input => getComputedStyle(input.nextElementSibling).outlineWidth"
+    assert focused.evaluate(ring) == "3px"
+    page.keyboard.press("ArrowRight")
+    assert seen(page, 0.5) == "blue"
+    page.keyboard.press("Enter")  # a form: it must neither reload the page nor lose the picture
+    assert seen(page, 0.5) == "blue"
+    page.keyboard.press("ArrowRight")
+    assert seen(page, 0.5) == "red"
+    assert page.evaluate("location.search") == ""
+    page.keyboard.press("Tab")  # one stop, not three
+    assert not page.evaluate("document.activeElement.matches('.styletut-figure input')")
+
+
+@pytest.mark.browser
+def test_a_tap_on_a_name_keeps_its_picture(visit):
+    page = visit(three_names(), viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True)
+    page.get_by_role("radio", name="blue").tap()
+    assert seen(page, 0.5) == "blue"
+    page.locator(".stage").tap()
+    assert seen(page, 0.5) == "blue"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("inserted", [False, True], ids=["page", "notebook"])
+def test_two_sliders_choose_the_picture_of_their_values(visit, inserted):
+    page = visit(colour_table(), inserted=inserted)
+    order, number = page.get_by_role("slider", name="order"), page.get_by_role("slider", name="number")
+    assert seen(page, 0.5) == "green"
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert order.get_attribute("aria-valuetext") == "moved" and seen(page, 0.5) == "blue"
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    assert number.get_attribute("aria-valuetext") == "3" and seen(page, 0.5) == "red"
+    assert page.locator("figcaption:visible").all_inner_texts() == ["order moved, number 3"]
+    assert page.locator(".dials b").all_inner_texts() == ["moved", "3"]
+    assert page.locator(".map i").evaluate_all("all => all.findIndex(i => i.classList.contains('on'))") == 5
+    page.keyboard.press("Tab")  # the map adds no stop
+    assert not page.evaluate("document.activeElement.closest('.styletut-figure') !== null")
+
+
+@pytest.mark.browser
+def test_pointing_at_the_map_chooses_and_the_sliders_follow(visit):
+    page = visit(colour_table())
+    assert page.locator(".map i").count() == 6
+    page.locator(".map i").nth(2).hover()
+    assert seen(page, 0.5) == "blue"
+    page.locator(".map i").nth(5).hover()
+    assert seen(page, 0.5) == "red"
+    page.mouse.move(850, 690)
+    assert seen(page, 0.5) == "red"
+    sliders = page.get_by_role("slider").all()
+    assert [slider.input_value() for slider in sliders] == ["1", "2"]
+    assert [slider.get_attribute("aria-valuetext") for slider in sliders] == ["moved", "3"]
+    sliders[0].focus()
+    page.keyboard.press("ArrowLeft")
+    assert seen(page, 0.5) == "blue"
+
+
+@pytest.mark.browser
+def test_a_tap_on_the_map_chooses(visit):
+    page = visit(colour_table(), viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True)
+    page.locator(".map i").nth(3).tap()
+    assert page.locator("figcaption:visible").all_inner_texts() == ["order moved, number 1"]
+    for cell in page.locator(".map i").all():
+        assert min(cell.bounding_box()[side] for side in ("width", "height")) >= 24
+
+
+@pytest.mark.browser
+def test_a_grid_of_one_row_has_one_slider(visit):
+    page = visit(grid([[picture(120, 360, colour) for colour in COLOURS.values()]], ["only"], list(COLOURS)))
+    slider = page.get_by_role("slider")
+    assert slider.count() == 1
+    slider.focus()
+    page.keyboard.press("End")
+    assert seen(page, 0.5) == "blue"
+
+
+@pytest.mark.browser
+def test_a_screen_reader_meets_one_picture_and_named_controls(visit):
+    for figure, role, names in (
+        (three_names(), "radio", ["red", "green", "blue"]),
+        (colour_table(), "slider", ["order", "number"]),
+    ):
+        page = visit(figure)
+        assert page.get_by_role("img").count() == 1
+        assert page.get_by_role("group", name=figure.alt, exact=True).count() == 1
+        assert [page.get_by_role(role, name=name).count() for name in names] == [1] * len(names)
 
 
 @pytest.mark.browser
@@ -763,8 +1017,235 @@ def test_a_theme_cannot_filter_the_colours_or_hide_the_text(visit):
 def test_a_saved_page_passes_the_accessibility_checker(browser, tmp_path, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = browser.new_page(color_scheme=scheme)
-    for i, figure in enumerate((red_and_blue(), traffic_light())):
+    for i, figure in enumerate((red_and_blue(), traffic_light(), three_names(), colour_table())):
         page.goto(figure.save(tmp_path / f"{i}.html").as_uri())
         found = axe.Axe().run(page, options={"rules": {"region": {"enabled": False}}}).response["violations"]
         assert [(each["id"], each["impact"]) for each in found if each["impact"] in ("serious", "critical")] == []
     page.close()
+
+
+# --------------------------------------------------------------------------- live controls
+
+
+def plot(k: int = 0, layer_name: str = "none") -> Any:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 3))
+    axes.plot([0, k])
+    axes.set_ylabel(layer_name)
+    if k > 7:
+        raise ValueError(f"k = {k}\nis <too> large")
+    return figure
+
+
+def plot_of(shown_: Image.Image) -> Any:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(10, 5))
+    axes.imshow(shown_)
+    return figure
+
+
+@pytest.fixture
+def widgets() -> Any:
+    matplotlib.use("agg")
+    return pytest.importorskip("ipywidgets")
+
+
+def bundle(shown: Any) -> tuple[str, bytes, dict[str, int]]:
+    """The kind of the picture, its bytes, and the size it is shown at."""
+    data, about = shown._repr_mimebundle_()
+    (kind,) = about
+    assert set(data) == {kind, "text/plain"}  # no kernel runs here
+    return kind, base64.b64decode(data[kind]), about[kind]
+
+
+def test_live_calls_draw_once_with_the_first_values_and_again_when_a_control_changes(widgets):
+    calls = []
+
+    def draw(**values: Any) -> torch.Tensor:
+        calls.append(values)
+        return picture(colour=(values["mix"], 0.2, 0.2))
+
+    grey = widgets.IntSlider(3, 0, 9, description="shades of grey")
+    figure = live(draw, mix=(0.0, 1.0, 0.1), layer=["relu1_1", "relu2_1"], grey=grey, fixed=widgets.fixed("as it is"))
+    first = {"mix": 0.5, "layer": "relu1_1", "grey": 3, "fixed": "as it is"}
+    assert calls == [first]
+    before = bundle(figure)
+    figure.controls["mix"].value = 1.0
+    assert calls[1:] == [first | {"mix": 1.0}]
+    figure.controls["layer"].value = "relu2_1"
+    assert calls[2:] == [first | {"mix": 1.0, "layer": "relu2_1"}]
+    assert bundle(figure)[1] != before[1]
+    assert [control.description for control in list(figure.controls.values())[:3]] == ["mix", "layer", "shades of grey"]
+    assert grey.continuous_update is figure.controls["mix"].continuous_update is False
+
+
+def test_live_shows_the_same_picture_to_the_page_and_to_the_front_end(widgets):
+    figure = live(plot, k=(0, 9), layer_name=["a", "b"])
+    for k in (4, 7):
+        figure.controls["k"].value = k
+        kind, data, size = bundle(figure)
+        picture_, status = figure._box.children[-2:]
+        assert f'src="data:{kind};base64,{base64.b64encode(data).decode()}"' in picture_.value
+        assert f'alt="A figure drawn for k {k}, layer name a." width="{size["width"]}"' in picture_.value
+        assert status.value == ""
+
+
+def test_an_error_in_draw_keeps_the_last_picture_and_says_so_in_one_line(widgets):
+    figure = live(plot, k=(0, 9), layer_name=["a", "b"])
+    before, alt, html = bundle(figure), figure.alt, figure._box.children[-2].value
+    figure.controls["k"].value = 9
+    assert (bundle(figure), figure.alt, figure._box.children[-2].value) == (before, alt, html)
+    assert figure._box.children[-1].value == "ValueError: k = 9 is &lt;too&gt; large"
+    figure.controls["k"].value = 7
+    assert figure._box.children[-1].value == ""
+    assert bundle(figure)[1] != before[1]
+
+
+def test_live_says_that_it_is_computing_and_that_it_was_interrupted(widgets):
+    said = []
+
+    def draw(k: int) -> torch.Tensor:
+        said.append(figure._box.children[-1].value if k else "")
+        if k == 2:
+            raise KeyboardInterrupt
+        return picture()
+
+    figure = live(draw, k=[0, 1, 2])
+    figure.controls["k"].value = 1
+    assert said == ["", "computing ..."]
+    figure.controls["k"].value = 2
+    assert figure._box.children[-1].value.startswith("interrupted")
+
+
+def test_live_leaves_no_pyplot_figure_open_and_no_other_closed(widgets):
+    import matplotlib.pyplot as plt
+
+    mine = plt.figure()
+    try:
+        figure = live(plot, k=(0, 9))
+        for k in (3, 9, 5):  # 9 fails after its figure was made
+            figure.controls["k"].value = k
+            assert plt.get_fignums() == [mine.number]
+        with pytest.raises(ValueError, match="too"):
+            live(plot, k=8)
+        assert plt.get_fignums() == [mine.number]
+    finally:
+        plt.close(mine)
+
+
+def test_live_pictures_have_their_size_on_the_page(widgets):
+    for draw, kind, size, pixels in [
+        (lambda k: plot(k), "image/png", (576, 288), (780, 390)),
+        (lambda k: plot_of(noise(400, 800)), "image/jpeg", (768, 384), (1300, 650)),
+        (lambda k: loss_curves(history()), "image/png", None, None),
+        (lambda k: gallery([picture()]), "image/jpeg", None, None),
+        (lambda k: picture(60, 90), "image/jpeg", (360, 240), (90, 60)),
+        (lambda k: noise(200, 300), "image/jpeg", (480, 320), (300, 200)),
+        (lambda k: noise(300, 1440), "image/jpeg", (720, 150), (720, 150)),
+        (lambda k: result(), "image/jpeg", (144, 96), (36, 24)),
+    ]:
+        found, data, about = bundle(live(draw, k=(0, 5)))
+        shown_ = Image.open(io.BytesIO(data))
+        assert (found, shown_.format) == (kind, kind.removeprefix("image/").upper())
+        if size:
+            assert (about["width"], about["height"]) == size and shown_.size == pixels
+        else:
+            assert shown_.width == pytest.approx(1.875 * about["width"], abs=2)
+
+
+def test_a_plot_keeps_its_size_and_its_labels_whatever_they_say(widgets):
+    figure = live(plot, k=1, layer_name=["a", "a long label " * 3 + "\nof two lines"])
+    before = bundle(figure)
+    figure.controls["layer_name"].value = figure.controls["layer_name"].options[1]
+    after = bundle(figure)
+    assert before[2] == after[2]
+    edge = np.asarray(Image.open(io.BytesIO(after[1])).convert("L"))[:, :2]
+    assert (edge == 255).all()  # nothing is cut off on the left
+
+
+def test_live_without_ipywidgets_is_the_picture_that_it_would_begin_with(widgets, monkeypatch):
+    controls: dict[str, Any] = {
+        "whole": (0, 9),
+        "stepped": (0, 10, 3),
+        "real": (0.0, 1.0),
+        "tenths": (-1.0, 1.0, 0.3),
+        "number": 5,
+        "share": 0.25,
+        "flag": True,
+        "text": "words",
+        "choice": ["relu1_1", "relu2_1"],
+        "pairs": [("one", 1), ("two", 2)],
+        "named": {"one": 1, "two": 2},
+        "counted": range(3, 9),
+    }
+    seen_: list[dict[str, Any]] = []
+
+    def draw(**values: Any) -> torch.Tensor:
+        seen_.append(values)
+        return picture()
+
+    live(draw, **controls)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    figure = live(draw, **controls)
+    assert list(seen_[0]) == list(seen_[1]) == list(controls)
+    for name, value in seen_[0].items():
+        assert type(value) is type(seen_[1][name])
+        assert value == (pytest.approx(seen_[1][name]) if isinstance(value, float) else seen_[1][name])
+    assert figure.controls == {} and bundle(figure)[0] == "image/jpeg"
+    with pytest.raises(FigureError, match="cannot be a control"):
+        live(draw, k=object())
+
+
+def test_what_draw_raises_at_first_is_the_callers_to_see(widgets):
+    with pytest.raises(ZeroDivisionError):
+        live(lambda k: 1 / 0, k=(0, 9))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: live(cast(Any, "draw"), k=1), "must be a function"),
+        (lambda: live(lambda: picture()), "at least one control"),
+        (lambda: live(lambda k: picture(), k=object()), "cannot be a control"),
+        (lambda: live(lambda k: picture(), k=(9, 0)), "k cannot be a control"),
+        (lambda: live(lambda k: picture(), k=(1, 2, 3, 4)), "cannot be a control"),
+        (lambda: live(lambda k: None, k=1), "return figure"),
+    ],
+)
+def test_what_cannot_be_live_is_refused_in_one_line(widgets, call, says):
+    with pytest.raises(FigureError) as caught:
+        call()
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_draw_returns_must_be_a_figure_or_one_picture(widgets):
+    for wrong in (7, "cat.png", torch.rand(2, 3, 8, 8)):
+        with pytest.raises(ImageError, match="what draw returns"):
+            live(lambda k, wrong=wrong: wrong, k=1)
+
+
+def test_live_without_ipython_shows_the_picture(widgets, monkeypatch):
+    figure = live(plot, k=(0, 9), alt="A line.")
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    assert bundle(figure)[0] == "image/png"
+    assert repr(figure) == "Live('A line.')" and figure._repr_mimebundle_()[0]["text/plain"] == "A line."
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [900, 390])
+def test_the_front_end_shows_controls_picture_and_status(visit, widgets, tmp_path, width):
+    embed = pytest.importorskip("ipywidgets.embed")
+    with zipfile.ZipFile(ROOT / "book" / "_vendor" / "html-manager-1.0.15.zip") as archive:
+        archive.extractall(tmp_path)
+    figure = live(plot, k=(0, 9), layer_name=["a", "b"], alt="A <line>.")
+    figure.controls["k"].value = 9
+    snippet = embed.embed_snippet([figure._box], requirejs=False, cors=False, embed_url="embed.js")
+    page = visit(snippet, viewport={"width": width, "height": 700})
+    shown_ = page.get_by_role("img", name="A <line>.")
+    shown_.wait_for()
+    assert shown_.bounding_box()["width"] == pytest.approx(min(576, width - 20), abs=20)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.get_by_text("ValueError: k = 9 is <too> large").is_visible()
+    assert page.get_by_text("layer name").is_visible()
