@@ -85,6 +85,10 @@ def outputs(notebook: Any) -> list[str]:
             found.append(f"address or path of one machine in the output: {head(cell)}")
         if run_notebooks.WIDGET_VIEW in kinds and "widgets" not in notebook.metadata:
             found.append(f"widget without stored state: {head(cell)}")
+        if any(run_notebooks.WIDGET_VIEW in o.get("data", {}) and {*PICTURES} & {*o.data} for o in cell.outputs):
+            found.append(
+                f"controls that no kernel answers beside their picture, run it with make notebooks: {head(cell)}"
+            )
     return found
 
 
@@ -295,6 +299,12 @@ def test_a_widget_without_its_state_is_refused() -> None:
     assert any("without stored state" in found for found in outputs(notebook))
 
 
+def test_live_controls_beside_their_picture_are_refused() -> None:
+    notebook = live_notebook("a" * 32)
+    assert any("no kernel answers" in found for found in outputs(notebook))
+    assert outputs(run_notebooks.normalise(notebook)) == []
+
+
 # -------------------------------------------------------------------------------------------------- one book, one value
 
 
@@ -402,6 +412,72 @@ def test_widgets_are_named_the_same_in_every_run() -> None:
     state = once.metadata["widgets"][run_notebooks.WIDGET_STATE]["state"]
     shown = once.cells[0].outputs[0].data[run_notebooks.WIDGET_VIEW]["model_id"]
     assert state[shown]["state"]["layout"].removeprefix("IPY_MODEL_") in state
+
+
+def live_notebook(box: str, *others: Any) -> Any:
+    """A notebook with a picture that has live controls, as a kernel leaves it, and other outputs."""
+    view = {run_notebooks.WIDGET_VIEW: {"model_id": box, "version_major": 2, "version_minor": 0}}
+    data = view | {"image/png": "iVBORw0KGgo=", "text/plain": "A line."}
+    shown = v4.new_output("execute_result", data, metadata={"image/png": {"width": 8, "height": 4}}, execution_count=1)
+    cell = v4.new_code_cell("live", execution_count=1, outputs=[shown, *others])
+    notebook = v4.new_notebook(cells=[cell])
+    state = {
+        box: {"state": {"children": ["IPY_MODEL_" + "1" * 32, "IPY_MODEL_" + "2" * 32]}},
+        "1" * 32: {"state": {"layout": "IPY_MODEL_" + "3" * 32}},
+        "2" * 32: {"state": {}},
+        "3" * 32: {"state": {}},
+        "4" * 32: {"state": {"source": ["IPY_MODEL_" + "1" * 32, "value"], "target": ["IPY_MODEL_" + box, "value"]}},
+        "5" * 32: {"state": {"source": ["IPY_MODEL_" + "1" * 32, "value"], "target": ["IPY_MODEL_" + "3" * 32, "v"]}},
+    }
+    notebook.metadata["widgets"] = {run_notebooks.WIDGET_STATE: {"state": state}}
+    return notebook
+
+
+def test_live_controls_are_stored_as_their_last_picture() -> None:
+    notebook = run_notebooks.normalise(live_notebook("a" * 32))
+    (output,) = notebook.cells[0].outputs
+    assert output.data == {"image/png": "iVBORw0KGgo=", "text/plain": "A line."}
+    assert output.metadata == {"image/png": {"width": 8, "height": 4}}
+    assert "widgets" not in notebook.metadata
+
+
+def test_the_state_of_a_widget_that_is_still_shown_stays_and_no_other() -> None:
+    view = {run_notebooks.WIDGET_VIEW: {"model_id": "1" * 32, "version_major": 2, "version_minor": 0}}
+    slider = v4.new_output("display_data", view | {"text/plain": "IntSlider()"})
+    notebook = run_notebooks.normalise(live_notebook("a" * 32, slider))
+    live, kept = notebook.cells[0].outputs
+    assert list(live.data) == ["image/png", "text/plain"]
+    assert set(kept.data) == {run_notebooks.WIDGET_VIEW, "text/plain"}
+    state = notebook.metadata["widgets"][run_notebooks.WIDGET_STATE]["state"]
+    # The slider, its layout, and the link between the two; not the link to the box that is gone.
+    assert sorted(state) == [f"{number:032x}" for number in range(3)]
+    assert kept.data[run_notebooks.WIDGET_VIEW]["model_id"] in state
+    assert state[f"{2:032x}"]["state"]["target"][0] in [f"IPY_MODEL_{number:032x}" for number in range(3)]
+
+
+@pytest.mark.slow
+def test_a_kernel_shows_live_controls_and_the_stored_notebook_their_picture(tmp_path: Path) -> None:
+    source = (
+        "import matplotlib.pyplot as plt\nimport styletut as st\n\n\ndef draw(k, layer_name):\n"
+        "    figure, axes = plt.subplots(figsize=(6, 3))\n    axes.plot([0, k])\n    return figure\n\n\n"
+        "shown = st.figures.live(draw, k=(0, 9), layer_name=['a', 'b'])\nshown"
+    )
+    change = "shown.controls['k'].value = 9\nprint(shown.alt)"
+    cells = [v4.new_code_cell(source, metadata={"tags": ["nbval-ignore-output"]}), v4.new_code_cell(change)]
+    notebook = v4.new_notebook(cells=cells)
+    run_notebooks.execute(notebook)
+    (output,) = notebook.cells[0].outputs  # one picture: nothing of pyplot's beside it
+    assert set(output.data) == {run_notebooks.WIDGET_VIEW, "image/png", "text/plain"}
+    path = tmp_path / "live.ipynb"
+    nbformat.write(v4.new_notebook(cells=cells), path)
+    assert run_notebooks.main([str(path)]) == 0
+    stored = nbformat.read(path, as_version=4)
+    (output,) = stored.cells[0].outputs
+    assert output.data["text/plain"] == "A figure drawn for k 4, layer name a."
+    assert set(output.data) == {"image/png", "text/plain"}
+    assert output.metadata == {"image/png": {"width": 576, "height": 288}}
+    assert "widgets" not in stored.metadata
+    assert stored.cells[1].outputs[0].text == "A figure drawn for k 9, layer name a.\n"
 
 
 def test_normalising_drops_what_differs_from_run_to_run() -> None:

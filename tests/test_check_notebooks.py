@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import check_notebooks
@@ -29,7 +29,9 @@ SUM = "print(1 + 1)"
 
 
 @pytest.fixture
-def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+def check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
     """The exit status for a notebook of these cells, of which the last has stored the output "2"."""
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
@@ -55,7 +57,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     ids=["as on Colab", "another output", "another install cell"],
 )
 def test_a_notebook_passes_with_its_own_install_cell_and_its_stored_outputs(
-    check, sources: Sequence[str], passes: bool
+    check: Callable[..., tuple[int, str]], sources: Sequence[str], passes: bool
 ) -> None:
     code, out = check(*sources)
     assert (code == 0) is passes, out

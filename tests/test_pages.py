@@ -168,6 +168,17 @@ def test_interactive_figures_follow_the_keyboard(desktop: Opened) -> None:
         before = slider.get_attribute("aria-valuetext")
         desktop.page.keyboard.press(key)
         assert slider.get_attribute("aria-valuetext") != before
+    for names in desktop.page.query_selector_all(f"{CONTENT} .styletut-figure [role=radiogroup]"):
+        kept = names.query_selector("input:checked")
+        kept.focus()
+        desktop.page.keyboard.press("ArrowRight")
+        assert not kept.is_checked() and names.query_selector("input:checked") is not None
+
+
+def test_interactive_figures_show_one_picture_at_a_time(desktop: Opened) -> None:
+    for figure in desktop.page.query_selector_all(f"{CONTENT} .styletut-figure"):
+        shown = [picture.is_visible() for picture in figure.query_selector_all(".stage .pic")]
+        assert sum(shown) == (2 if figure.query_selector(".knob") else 1)
 
 
 def test_widgets_show_their_last_state_and_answer(desktop: Opened) -> None:
@@ -242,3 +253,9 @@ def test_search_finds_without_a_network(browser: Any, site: str) -> None:
     assert opened.elsewhere == []
     assert opened.page.locator("#search-results li a[href*='glossary']").count() >= 1
     opened.page.context.close()
+
+
+def test_the_book_is_light() -> None:
+    sizes = {path.relative_to(HTML): path.stat().st_size for path in HTML.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) < 60_000_000
+    assert max(size for path, size in sizes.items() if path.suffix == ".html") < 4_000_000

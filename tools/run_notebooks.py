@@ -46,7 +46,7 @@ def execute(notebook: Any) -> None:
 
 def normalise(notebook: Any) -> Any:
     """The notebook without what differs from run to run or from machine to machine."""
-    widgets = notebook.metadata.get("widgets")
+    widgets = remaining_widgets(notebook)
     notebook.metadata = nbformat.from_dict(
         {
             "accelerator": "GPU",  # Colab opens the chapter with one
@@ -55,7 +55,7 @@ def normalise(notebook: Any) -> Any:
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    if widgets and widgets.get(WIDGET_STATE, {}).get("state"):
+    if widgets:
         notebook.metadata["widgets"] = widgets
     for cell in notebook.cells:
         cell.metadata = {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
@@ -64,23 +64,61 @@ def normalise(notebook: Any) -> Any:
     return rename_widgets(notebook)
 
 
-def rename_widgets(notebook: Any) -> Any:
-    """Number the widgets in order of appearance, in place of the random names they have in each run."""
-    if "widgets" not in notebook.metadata:
-        return notebook
-    state = notebook.metadata["widgets"][WIDGET_STATE]["state"]
-    names = [
+def remaining_widgets(notebook: Any) -> Any:
+    """Keep the picture alone where an output has it beside controls, and the state of the widgets still shown.
+
+    Without a kernel such controls would be dead; the picture is their last state. None when no widget is left.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if WIDGET_VIEW in data and any(kind.startswith("image/") for kind in data):
+                kept = [kind for kind in data if kind.startswith("image/") or kind == "text/plain"]
+                output.data = nbformat.from_dict({kind: data[kind] for kind in kept})
+    widgets = notebook.metadata.get("widgets")
+    state = (widgets or {}).get(WIDGET_STATE, {}).get("state", {})
+    names = reachable(state, shown_widgets(notebook))
+    for name, model in state.items():  # links between widgets: nothing refers to them
+        if "source" in model.get("state", {}) and set(referred(model)) <= set(names):
+            names.append(name)
+    if widgets is None or not state.keys() & set(names):
+        return None
+    widgets[WIDGET_STATE]["state"] = nbformat.from_dict({name: state[name] for name in state if name in names})
+    return widgets
+
+
+def shown_widgets(notebook: Any) -> list[str]:
+    """The names of the widgets in the outputs, in order."""
+    return [
         output.data[WIDGET_VIEW]["model_id"]
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if WIDGET_VIEW in output.get("data", {})
     ]
-    for name in names:  # grows while it is walked: what a widget refers to comes after it
-        refers = re.findall(r"IPY_MODEL_(\w+)", json.dumps(state.get(name), sort_keys=True))
-        names += [other for other in refers if other not in names]
-    names += [name for name in state if name not in names]  # links between widgets: nothing refers to them
+
+
+def referred(model: Any) -> list[str]:
+    """The names of the widgets that a widget refers to."""
+    return re.findall(r"IPY_MODEL_(\w+)", json.dumps(model, sort_keys=True))
+
+
+def reachable(state: Any, names: list[str]) -> list[str]:
+    """The widgets of that name, followed by all that they refer to."""
+    names = list(dict.fromkeys(names))
+    for name in names:  # grows while it is walked
+        names += dict.fromkeys(other for other in referred(state.get(name)) if other not in names)
+    return names
+
+
+def rename_widgets(notebook: Any) -> Any:
+    """Number the widgets in order of appearance, in place of the random names they have in each run."""
+    if "widgets" not in notebook.metadata:
+        return notebook
+    state = notebook.metadata["widgets"][WIDGET_STATE]["state"]
+    names = reachable(state, shown_widgets(notebook))
+    names += [name for name in state if name not in names]  # links
     text = nbformat.writes(notebook)
-    for number, name in enumerate(dict.fromkeys(names)):
+    for number, name in enumerate(names):
         text = text.replace(name, f"{number:032x}")
     return nbformat.reads(text, as_version=4)
 

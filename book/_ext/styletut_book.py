@@ -4,6 +4,7 @@
 - Names of Python, torch, NumPy, Pillow and matplotlib in the API reference link to their documentation, by rule:
   an inventory would have to be downloaded at each build.
 - The bibliography is labelled as it is cited, by author and year.
+- `exercise-list` makes a list of all exercises.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+from sphinx_exercise.nodes import exercise_subtitle
 
 HTML_MANAGER = Path(__file__).parents[1] / "_vendor" / "html-manager-1.0.15.zip"
 
@@ -111,15 +115,11 @@ class AuthorYearLabels(BaseLabelStyle):
     """Labels such as "Gatys et al., 2016", the way the text cites."""
 
     def format_labels(self, sorted_entries: list[Any]) -> Iterator[str]:
-        """One label for each entry, in order; a, b, ... where an author and year come again."""
-        labels = []
+        """One label for each entry; the same in every list, so the letter of "2015a" stands in the .bib file."""
         for entry in sorted_entries:
             names = [" ".join(person.last_names) for person in entry.persons["author"]]
             who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
-            labels.append(f"{who}, {entry.fields['year']}")
-        for place, label in enumerate(labels):
-            letter = chr(ord("a") + labels[:place].count(label)) if labels.count(label) > 1 else ""
-            yield label + letter
+            yield f"{who}, {entry.fields['year']}{entry.fields.get('letter', '')}"
 
 
 class AuthorYearStyle(PlainStyle):
@@ -128,8 +128,45 @@ class AuthorYearStyle(PlainStyle):
     default_label_style = AuthorYearLabels
 
 
+class exercise_list(nodes.General, nodes.Element):
+    """Where the list of all exercises will stand."""
+
+
+class ExerciseList(SphinxDirective):
+    """All exercises of the book, chapter by chapter, each a link to where it is set and solved."""
+
+    def run(self) -> list[nodes.Node]:
+        """A place for the list, which only the whole book can fill."""
+        return [exercise_list()]
+
+
+def fill_exercise_lists(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put links to the exercises, in the order of the chapters, where a page asks for the list."""
+    for place in list(doctree.findall(exercise_list)):
+        registry = getattr(app.env, "sphinx_exercise_registry", {})
+        chapters = nodes.bullet_list()
+        for chapter in sorted({entry["docname"] for entry in registry.values()}):
+            head = nodes.paragraph("", "", link(app, docname, chapter, "", app.env.titles[chapter].astext()))
+            tasks = nodes.bullet_list()
+            for label, entry in registry.items():
+                if entry["docname"] == chapter and entry["type"].startswith("exercise"):
+                    (title,) = entry["node"].findall(exercise_subtitle)
+                    where = link(app, docname, chapter, label, title.astext())
+                    tasks += nodes.list_item("", nodes.paragraph("", "", where))
+            chapters += nodes.list_item("", head, tasks)
+        place.replace_self(chapters)
+
+
+def link(app: Sphinx, here: str, docname: str, anchor: str, text: str) -> nodes.reference:
+    """A reference from one page of the book to a place on another."""
+    return make_refnode(app.builder, here, docname, anchor, nodes.Text(text))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
+    app.add_node(exercise_list)
+    app.add_directive("exercise-list", ExerciseList)
+    app.connect("doctree-resolved", fill_exercise_lists)
     register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)
     app.add_css_file("styletut.css", priority=900)
     # The theme swaps <i> for <svg>; inside, not instead: ipywidgets keeps hold of its <i> (the Play button).
