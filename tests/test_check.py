@@ -16,7 +16,7 @@ from styletut import check
 from styletut.check import EXERCISES, CheckError, Function, Value, answer
 
 BOOK = Path(__file__).parents[1] / "book"
-CELLS = [cell for path in BOOK.glob("[0-9]*.ipynb") for cell in nbformat.read(path, as_version=4).cells]
+CELLS = [cell for path in BOOK.glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells]
 
 
 @pytest.fixture
