@@ -15,6 +15,7 @@ ENTRIES = list(parse_file(ROOT / "book" / "references.bib").entries.values())
 def test_no_two_references_have_the_same_label() -> None:
     labels = Counter(styletut_book.AuthorYearLabels().format_labels(ENTRIES))
     assert len(labels) == len(ENTRIES), [label for label, count in labels.items() if count > 1]
+    assert not any(brace in label for label in labels for brace in "{}")
     assert labels["Gatys et al., 2015a"] == labels["Gatys et al., 2015b"] == 1
 
 

@@ -79,6 +79,8 @@ def outputs(notebook: Any) -> list[str]:
             found.append(f"text on stderr in the output: {head(cell)}")
         if "image/svg+xml" in kinds:
             found.append(f"SVG in the output, use PNG or JPEG: {head(cell)}")
+        if "nbval-check-output" in cell.metadata.get("tags", []) and cell.source.rstrip().endswith(";"):
+            found.append(f"nbval does not heed a semicolon at the end of a compared cell: {head(cell)}")
         if not cell.outputs and must_show(cell):
             found.append(f"output missing: {head(cell)}")
         if MACHINE.search(repr([{k: v for k, v in o.items() if k != "metadata"} for o in text_outputs(cell)])):
@@ -260,6 +262,10 @@ BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
     "out of order": (set_in("cells", 2, "execution_count", to=7), "out of order"),
     "output missing": (set_in("cells", 3, "outputs", to=[]), "output missing"),
     "figure missing": (set_in("cells", 2, "outputs", to=[]), "output missing"),
+    "compared semicolon": (
+        set_in("cells", 3, to=v4.new_code_cell("1;", execution_count=3, metadata={"tags": ["nbval-check-output"]})),
+        "semicolon",
+    ),
     "error": (set_in("cells", 3, "outputs", to=[ERROR]), "error in the output"),
     "stderr": (set_in("cells", 3, "outputs", 0, "name", to="stderr"), "stderr"),
     "address": (set_in("cells", 3, "outputs", 0, "text", to="<f at 0x7fd64a0b5e40>"), "of one machine"),

@@ -4,13 +4,15 @@
 - Names of Python, torch, NumPy, Pillow and matplotlib in the API reference link to their documentation, by rule:
   an inventory would have to be downloaded at each build.
 - The bibliography is labelled as it is cited, by author and year.
-- `exercise-list` makes a list of all exercises.
+- `exercise-list` makes a list of all exercises, `versions` one of the packages that built the book.
 """
 
 from __future__ import annotations
 
 import builtins
+import importlib.metadata
 import importlib.util
+import platform
 import re
 import shutil
 import sys
@@ -117,7 +119,7 @@ class AuthorYearLabels(BaseLabelStyle):
     def format_labels(self, sorted_entries: list[Any]) -> Iterator[str]:
         """One label for each entry; the same in every list, so the letter of "2015a" stands in the .bib file."""
         for entry in sorted_entries:
-            names = [" ".join(person.last_names) for person in entry.persons["author"]]
+            names = [" ".join(person.last_names).strip("{}") for person in entry.persons["author"]]
             who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
             yield f"{who}, {entry.fields['year']}{entry.fields.get('letter', '')}"
 
@@ -162,8 +164,22 @@ def link(app: Sphinx, here: str, docname: str, anchor: str, text: str) -> nodes.
     return make_refnode(app.builder, here, docname, anchor, nodes.Text(text))
 
 
+class Versions(SphinxDirective):
+    """The versions of Python and of the packages that are named, as they are where the book is built."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """One sentence."""
+        found = [f"Python {platform.python_version()}"]
+        found += [f"{name} {importlib.metadata.version(name)}" for name in self.arguments[0].split()]
+        return [nodes.paragraph(text=", ".join(found) + ".")]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
+    app.add_directive("versions", Versions)
     app.add_node(exercise_list)
     app.add_directive("exercise-list", ExerciseList)
     app.connect("doctree-resolved", fill_exercise_lists)
