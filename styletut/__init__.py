@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import check, errors, figures, glue, images, losses, objective, recipes, samples, transfer, vgg
+    from . import check, errors, figures, glue, images, losses, objective, recipes, samples, tiles, transfer, vgg
     from .errors import StyletutError
     from .images import load_image, save_image
     from .recipes import Recipe
@@ -30,6 +30,7 @@ _MODULES = (
     "objective",
     "recipes",
     "samples",
+    "tiles",
     "transfer",
     "vgg",
 )
@@ -68,6 +69,7 @@ __all__ = [
     "samples",
     "save_image",
     "stylize",
+    "tiles",
     "transfer",
     "vgg",
 ]

@@ -106,7 +106,8 @@ def content_factor(form: str, target: Tensor) -> Tensor:
 
 def _power(target: Tensor, message: str) -> Tensor:
     """Sum of squares for each picture, (B,), refused where it is zero."""
-    power = _precise(target).square().flatten(1).sum(1)
+    # In pieces, because a float32 copy of a large picture's features may not fit.
+    power = torch.stack([_precise(part).square().flatten(1).sum(1) for part in target.split(64, dim=1)]).sum(0)
     if not bool((power > 0).all()):
         raise LossError(message)
     return power
@@ -171,7 +172,9 @@ def style_loss(
     return (style_factor(form, target, positions, pixels) * error).sum()
 
 
-def total_variation(picture: Tensor, form: str = "squared", reduction: str = "sum") -> Tensor:
+def total_variation(
+    picture: Tensor, form: str = "squared", reduction: str = "sum", *, own: tuple[int, int] | None = None
+) -> Tensor:
     r"""How much neighbouring pixels differ, over all channels.
 
     With forward differences dx and dy: ``squared`` :math:`\sum dx^2 + dy^2`; ``l1`` :math:`\sum |dx| + |dy|` (Rudin,
@@ -182,6 +185,7 @@ def total_variation(picture: Tensor, form: str = "squared", reduction: str = "su
         picture: (B, C, H, W). Scale matters: the Keras example takes it on 0..255.
         form: ``squared``, ``l1`` or ``power``.
         reduction: ``sum``, or ``mean``: divided by H * W, so that it does not grow with the picture.
+        own: count only what begins in the first (rows, columns); the picture may have one more of each.
 
     Raises:
         LossError: unknown form or reduction, or not (B, C, H, W).
@@ -194,12 +198,13 @@ def total_variation(picture: Tensor, form: str = "squared", reduction: str = "su
     if picture.dim() != 4 or picture.numel() == 0:
         raise LossError(f"total variation needs a picture (B, C, H, W), got shape {tuple(picture.shape)}")
     picture = _precise(picture)
+    rows, columns = picture.shape[-2:] if own is None else own
     dx = picture[..., :, 1:] - picture[..., :, :-1]
     dy = picture[..., 1:, :] - picture[..., :-1, :]
     if form == "squared":
-        value = dx.square().sum() + dy.square().sum()
+        value = dx[..., :rows, :].square().sum() + dy[..., :columns].square().sum()
     elif form == "l1":
-        value = dx.abs().sum() + dy.abs().sum()
+        value = dx[..., :rows, :].abs().sum() + dy[..., :columns].abs().sum()
     else:
         value = (dx[..., :-1, :].square() + dy[..., :, :-1].square()).pow(1.25).sum()
     return value if reduction == "sum" else value / (picture.shape[-2] * picture.shape[-1])

@@ -7,7 +7,7 @@ exactly; so a term keeps the two apart: ``statistic`` sums, ``loss`` judges the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -19,6 +19,43 @@ from .errors import LossError, RecipeError
 from .losses import content_factor, gram_matrix, squared_error, style_loss, total_variation
 from .recipes import Recipe, get
 from .vgg import VGG, layers
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows and columns of a picture or of a map of features, counted in the whole of it."""
+
+    rows: slice
+    columns: slice
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
+    def pixels(self) -> int:
+        """Rows times columns."""
+        return self.size[0] * self.size[1]
+
+    def of(self, x: Tensor) -> Tensor:
+        """That part of ``x`` (..., H, W); a view."""
+        return x[..., self.rows, self.columns]
+
+    def within(self, outer: Window) -> Window:
+        """The same place, counted in ``outer``."""
+        top, left = outer.rows.start, outer.columns.start
+        return Window(
+            slice(self.rows.start - top, self.rows.stop - top),
+            slice(self.columns.start - left, self.columns.stop - left),
+        )
+
+    def divided(self, stride: int) -> Window:
+        """The positions that these pixels have in a map of that stride; a rest at the end has none."""
+        return Window(
+            slice(self.rows.start // stride, self.rows.stop // stride),
+            slice(self.columns.start // stride, self.columns.stop // stride),
+        )
 
 
 class Term(Protocol):
@@ -36,8 +73,12 @@ class Term(Protocol):
     def weight(self) -> float:
         """What its loss is multiplied by."""
 
-    def statistic(self, x: Tensor) -> Tensor:
-        """A sum over the positions of ``x`` (features or picture)."""
+    def statistic(self, x: Tensor, window: Window | None = None) -> Tensor:
+        """A sum over the positions of ``x`` (features or picture).
+
+        With a ``window``, ``x`` is that part of the whole. A picture has one more row and column where there is one,
+        for the differences across the edge, which belong to the window where they begin.
+        """
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The unweighted loss, a scalar, of the statistic of a picture with that many positions and pixels."""
@@ -57,9 +98,9 @@ class ContentTerm:
         """``content/<layer>``."""
         return f"content/{self.layer}"
 
-    def statistic(self, x: Tensor) -> Tensor:
+    def statistic(self, x: Tensor, window: Window | None = None) -> Tensor:
         """Sum of (a - b)^2 over channels and positions, for each picture."""
-        return squared_error(x, self.target)
+        return squared_error(x, self.target if window is None else window.of(self.target))
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The squared error times the form's factor."""
@@ -84,7 +125,7 @@ class StyleTerm:
         """``style/<layer>``."""
         return f"style/{self.layer}"
 
-    def statistic(self, x: Tensor) -> Tensor:
+    def statistic(self, x: Tensor, window: Window | None = None) -> Tensor:
         """F F^T, for each picture."""
         return gram_matrix(x, "none")
 
@@ -104,9 +145,9 @@ class TotalVariationTerm:
     name: str = "tv"
     layer: None = None
 
-    def statistic(self, x: Tensor) -> Tensor:
+    def statistic(self, x: Tensor, window: Window | None = None) -> Tensor:
         """Sum over the differences of neighbours."""
-        return total_variation(x * self.range, self.form)
+        return total_variation(x * self.range, self.form, own=None if window is None else window.size)
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The sum, or the sum per pixel."""
@@ -156,6 +197,20 @@ class Objective:
         return self.losses(self.statistics(picture), (picture.shape[-2], picture.shape[-1]))
 
 
+class Reader:
+    """Reads from whole pictures what the terms of an objective aim at."""
+
+    def features(self, vgg: VGG, picture: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
+        """Features at the layers named."""
+        found = vgg(picture)
+        return {name: found[name] for name in names}
+
+    def grams(self, vgg: VGG, picture: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
+        """Gram matrices per position at the layers named."""
+        found = vgg(picture)
+        return {name: gram_matrix(found[name]) for name in names}
+
+
 def network(recipe: Recipe) -> VGG | None:
     """The network that a recipe asks for, cut after its deepest layer; None if it looks at no layer."""
     if not recipe.layers:
@@ -178,6 +233,7 @@ def build(
     *,
     vgg: VGG | None = None,
     style_weights: Sequence[float] | None = None,
+    reader: Reader | None = None,
 ) -> Objective:
     """The objective of ``recipe`` for pictures that already have their working size and device.
 
@@ -189,22 +245,23 @@ def build(
         recipe: a recipe or the name of one.
         vgg: the network, if it is at hand already.
         style_weights: one non-negative number for each style.
+        reader: how targets are read from the pictures (default: from each as a whole).
 
     Raises:
         RecipeError: the weights do not fit the styles.
     """
-    recipe = get(recipe)
+    recipe, reader = get(recipe), reader or Reader()
     styles = list(styles.split(1)) if isinstance(styles, Tensor) else list(styles)
     vgg = network(recipe) if vgg is None else vgg
     terms: list[Term] = []
     if vgg is not None and recipe.content_weight:
-        features = vgg(content)
+        features = reader.features(vgg, content, recipe.content_layers)
         for layer, weight in recipe.content_layers.items():
             terms.append(ContentTerm(layer, features[layer], recipe.content_weight * weight, recipe.content_loss))
     if vgg is not None and recipe.style_layers and recipe.style_weight:
         if not styles:
             raise RecipeError(f"recipe {recipe.name!r} has style layers: give a style picture")
-        grams = [{name: gram_matrix(f) for name, f in vgg(s).items() if name in recipe.style_layers} for s in styles]
+        grams = [reader.grams(vgg, style, recipe.style_layers) for style in styles]
         pairs = len(styles) == len(content) > 1 and style_weights is None
         shares = _shares(len(styles), style_weights)
         for layer, weight in recipe.style_layers.items():

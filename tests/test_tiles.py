@@ -1,0 +1,230 @@
+"""Tiles: the whole picture's losses and gradient, whatever the cuts."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from torch import Tensor
+
+import styletut as st
+from styletut import objective, samples, tiles, vgg
+from styletut.errors import ImageError, RecipeError
+from styletut.losses import TV_FORMS, total_variation
+from styletut.objective import Window
+from styletut.recipes import Recipe
+from styletut.tiles import Tiling
+
+TINY = {name: vgg.random_weights(name, width=0.1) for name in ("vgg16", "vgg19")}
+SIZES_AND_TILES = [((205, 171), 64), ((205, 171), (64, 1000)), ((96, 129), 40), ((64, 33), 16)]
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def tiny(name: str = "fast", **changes: object) -> Recipe:
+    recipe = st.recipes.get(name).replace(size=None)
+    return recipe.replace(weights=TINY[recipe.network], **changes)
+
+
+def both(
+    recipe: Recipe, size: tuple[int, int], tile: int | tuple[int, int], batch: int = 1
+) -> tuple[objective.Objective, tiles.TiledObjective, Tensor]:
+    """The objective whole and in tiles, and a picture, in float64."""
+    content, style = noise(batch, 3, *size, seed=1), noise(1, 3, 70, 90, seed=2)
+    network = objective.network(recipe)
+    network = network.double() if network is not None else None
+    whole = objective.build(content, [style], recipe, vgg=network)
+    tiled = tiles.build(content, [style], recipe, vgg=network, tile=tile)
+    return whole, tiled, noise(batch, 3, *size).requires_grad_(True)
+
+
+def gradient(goal: objective.Objective, picture: Tensor) -> Tensor:
+    (found,) = torch.autograd.grad(goal(picture)["total"], picture)
+    return found
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+# --- the same objective -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", st.recipes.names())
+@pytest.mark.parametrize(("size", "tile"), SIZES_AND_TILES, ids=str)
+def test_every_recipe_has_the_same_losses_and_gradient(
+    name: str, size: tuple[int, int], tile: int | tuple[int, int]
+) -> None:
+    whole, tiled, picture = both(tiny(name), size, tile)
+    with torch.no_grad():
+        wanted, found = whole(picture), tiled(picture)
+    assert list(found) == list(wanted)
+    for part, loss in wanted.items():
+        assert float(found[part]) == pytest.approx(float(loss), rel=1e-10), part
+    assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
+
+
+@pytest.mark.parametrize("pooling", vgg.POOLINGS)
+@pytest.mark.parametrize("layer", ["conv3_2", "pool2", "relu5_4", "pool5", "block4_conv2"])
+def test_every_kind_of_layer_and_pooling(pooling: str, layer: str) -> None:
+    recipe = tiny(pooling=pooling, content_layers={layer: 1.0}, style_layers={layer: 1.0, "relu1_1": 1.0})
+    whole, tiled, picture = both(recipe, (131, 97), 40)
+    assert len(tiled.tiling(picture)) > 1
+    assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
+
+
+@pytest.mark.parametrize("form", TV_FORMS)
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_every_total_variation_alone(form: str, reduction: str) -> None:
+    recipe = tiny(content_weight=0, style_weight=0, tv_weight=1.0, tv_loss=form, tv_reduction=reduction)
+    recipe = recipe.replace(content_layers={}, style_layers={})
+    whole, tiled, picture = both(recipe, (45, 31), (7, 10))
+    assert len(tiled.tiling(picture)) == 28
+    torch.testing.assert_close(tiled(picture)["tv"], whole(picture)["tv"], rtol=1e-12, atol=0)
+    assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-12
+
+
+def test_a_batch_and_several_styles() -> None:
+    content, styles = noise(2, 3, 80, 70), [noise(1, 3, 50, 90, seed=3), noise(1, 3, 66, 40, seed=4)]
+    for weights in (None, [0.3, 0.7]):
+        network = vgg.VGG(tiny().layers, weights=TINY["vgg19"]).double()
+        whole = objective.build(content, styles, tiny(), vgg=network, style_weights=weights)
+        tiled = tiles.build(content, styles, tiny(), vgg=network, style_weights=weights, tile=32)
+        picture = noise(2, 3, 80, 70, seed=5).requires_grad_(True)
+        assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
+
+
+@pytest.mark.slow
+def test_in_float32_on_the_real_network_no_seam_is_left(oxford: vgg.Weights) -> None:
+    content, style = samples.load("astronaut", size=320), samples.load("starry_night", size=200)
+    recipe = st.recipes.get("fast").replace(weights=oxford, size=None)
+    whole = objective.build(content, style, recipe)
+    tiled = tiles.build(content, style, recipe, vgg=whole.vgg, tile=128)
+    picture = (content + 0.1 * (torch.rand(content.shape, generator=torch.Generator().manual_seed(0)) - 0.5)).clone()
+    picture.requires_grad_(True)
+    wanted, found = gradient(whole, picture), gradient(tiled, picture)
+    assert distance(found, wanted) < 1e-4
+    # Beside the cuts the difference is what it is elsewhere: rounding.
+    error = (found - wanted).abs().amax((0, 1))
+    cuts = [tile.own.rows.start for tile in tiled.tiling(picture) if tile.own.rows.start]
+    beside = torch.cat([error[cut - 1 : cut + 1].flatten() for cut in cuts])
+    assert float(beside.max()) < 1e-4 * float(wanted.abs().max())
+
+
+@pytest.mark.parametrize("halo", [0, 48, 64])
+def test_a_halo_that_is_too_narrow_would_be_noticed(halo: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, tiled, picture = both(tiny(), (205, 331), 64)
+    assert tiled.tiling(picture).halo == 80  # 70 are needed, and rounded up to the stride of 16
+    narrow = dataclasses.replace(tiled.tiling(picture), halo=halo)
+    monkeypatch.setattr(tiled, "tiling", lambda _: narrow)
+    assert distance(gradient(tiled, picture), gradient(whole, picture)) > 1e-9
+
+
+def test_a_picture_in_one_tile_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, tiled, picture = both(tiny(), (64, 48), 64)
+    looks: list[tuple[int, ...]] = []
+    look = vgg.VGG.forward
+
+    def noted(net: vgg.VGG, x: Tensor) -> dict[str, Tensor]:
+        looks.append(tuple(x.shape))
+        return look(net, x)
+
+    monkeypatch.setattr(vgg.VGG, "forward", noted)
+    found = gradient(tiled, picture)
+    assert looks == [(1, 3, 64, 48)]
+    assert distance(found, gradient(whole, picture)) < 1e-12
+
+
+# --- targets ------------------------------------------------------------------------------------------
+
+
+def test_targets_are_read_in_tiles() -> None:
+    whole, tiled, _ = both(tiny(), (131, 97), 48)
+    for a, b in zip(whole.terms, tiled.terms, strict=True):
+        assert a.name == b.name
+        if isinstance(a, objective.ContentTerm | objective.StyleTerm):
+            assert isinstance(b, type(a)) and a.target.shape == b.target.shape
+            torch.testing.assert_close(b.target, a.target, rtol=1e-10, atol=1e-12)
+
+
+# --- how a picture is cut -------------------------------------------------------------------------------
+
+
+@given(
+    rows=some.integers(16, 400),
+    columns=some.integers(16, 400),
+    tile=some.tuples(some.integers(1, 300), some.integers(1, 300)),
+    stride=some.sampled_from([1, 2, 4, 8, 16]),
+    rim=some.integers(0, 8),
+)
+@settings(max_examples=200, deadline=None)
+def test_tiles_cover_every_pixel_once_and_see_what_they_need(
+    rows: int, columns: int, tile: tuple[int, int], stride: int, rim: int
+) -> None:
+    tiling = Tiling((rows, columns), tile, stride, halo=rim * stride)
+    count = torch.zeros(rows, columns, dtype=torch.int)
+    for own, seen in ((t.own, t.seen) for t in tiling):
+        own.of(count).add_(1)
+        assert own.pixels > 0 and min(seen.size) >= stride
+        for inner, outer, length in ((own.rows, seen.rows, rows), (own.columns, seen.columns, columns)):
+            assert inner.start % stride == outer.start % stride == 0
+            assert inner.stop == length or inner.stop % stride == 0
+            assert outer.start == max(0, inner.start - tiling.halo)
+            assert outer.stop == min(length, inner.stop + tiling.halo)
+    assert bool((count == 1).all())
+    assert len(tiling) == len(list(tiling))
+    assert tiling.overhead >= 1 and tiling.largest <= rows * columns
+
+
+@pytest.mark.parametrize("network", ["vgg16", "vgg19"])
+def test_the_halo_is_what_a_position_sees_beyond_its_own_pixels(network: str) -> None:
+    names = [layer.name for layer in vgg.layers(network)]
+    for name in names[1::5]:
+        net = vgg.VGG([name], network=network, weights=TINY[network], pooling="average").double()
+        stride, halo = tiles.reach(net)
+        side = 2 * halo + 3 * stride
+        picture = noise(1, 3, side, side).requires_grad_(True)
+        middle = halo // stride + 1  # the position whose own pixels begin at halo + stride
+        features = net(picture)[name]
+        (seen,) = torch.autograd.grad(features[..., middle, middle].abs().sum(), picture)
+        where = seen.abs().sum((0, 1, 2)).nonzero().flatten()
+        assert int(where.min()) >= middle * stride - halo
+        assert int(where.max()) < (middle + 1) * stride + halo
+
+
+def test_windows_of_windows() -> None:
+    x = torch.arange(80).view(8, 10)
+    inner, outer = Window(slice(4, 6), slice(2, 8)), Window(slice(2, 8), slice(2, 10))
+    assert torch.equal(inner.within(outer).of(outer.of(x)), inner.of(x))
+    assert inner.size == (2, 6) and inner.pixels == 12
+    assert Window(slice(4, 7), slice(0, 9)).divided(2) == Window(slice(2, 3), slice(0, 4))
+
+
+@pytest.mark.parametrize("form", TV_FORMS)
+def test_the_differences_that_begin_in_a_window(form: str) -> None:
+    picture = noise(2, 3, 9, 7)
+    cuts = [0, 4, 9], [0, 3, 7]
+    parts = []
+    for (top, bottom), (left, right) in itertools.product(*map(itertools.pairwise, cuts)):
+        crop = picture[..., top : bottom + 1, left : right + 1]
+        parts.append(total_variation(crop, form, own=(bottom - top, right - left)))
+    torch.testing.assert_close(torch.stack(parts).sum(), total_variation(picture, form), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("tile", [0, -3, (0, 64)])
+def test_a_tile_without_pixels_is_refused(tile: int | tuple[int, int]) -> None:
+    with pytest.raises(RecipeError, match="a tile must have a pixel"):
+        tiles.build(noise(1, 3, 64, 64), noise(1, 3, 64, 64), tiny(), tile=tile)
+
+
+def test_a_picture_too_small_for_the_network_is_refused_as_ever() -> None:
+    whole, tiled, _ = both(tiny(), (64, 48), 32)
+    for goal in (whole, tiled):
+        with pytest.raises(ImageError, match="too small"):
+            goal(noise(1, 3, 12, 48))
