@@ -30,7 +30,7 @@ def measure(recipe: str, precision: str, size: int) -> None:
     style = st.samples.load("starry_night")
     changes: dict[str, Any] = {"scales": ((1.0, 3),), "size": None, "precision": precision}
     run = st.iterate(content, style, recipe, device="cpu", **changes)
-    promised, before = st.transfer._memory(run), peak()
+    promised, before = run.plan.bytes, peak()
     for _ in run:
         pass
     taken = peak() - before

@@ -13,7 +13,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import check, errors, figures, glue, images, losses, objective, recipes, samples, tiles, transfer, vgg
+    from . import (
+        check,
+        errors,
+        figures,
+        glue,
+        images,
+        losses,
+        memory,
+        objective,
+        recipes,
+        samples,
+        tiles,
+        transfer,
+        vgg,
+    )
     from .errors import StyletutError
     from .images import load_image, save_image
     from .recipes import Recipe
@@ -27,6 +41,7 @@ _MODULES = (
     "glue",
     "images",
     "losses",
+    "memory",
     "objective",
     "recipes",
     "samples",
@@ -63,6 +78,7 @@ __all__ = [
     "iterate",
     "load_image",
     "losses",
+    "memory",
     "objective",
     "recipes",
     "resume",

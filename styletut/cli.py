@@ -163,10 +163,11 @@ _MEMORY = "out of memory: choose a smaller --size, or --precision bfloat16"
 
 
 def _is_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
-    )
+    if isinstance(error, MemoryError):
+        return True
+    from . import memory  # imports torch
+
+    return memory.is_exhausted(error)
 
 
 def _say(text: str) -> None:
@@ -220,6 +221,8 @@ def _options_of_a_run(parser: _Parser) -> None:
     )
     parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots on the way: DIR/0001.png, 0002.png ...")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps (default: the best there is)")
+    parser.add_argument("--max-memory", metavar="GB", help="what it may take, as 4GB (default: most of what is free)")
+    parser.add_argument("--tile", type=int, metavar="PIXELS", help="compute in tiles of about so many pixels a side")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and warnings")
 
 
@@ -667,20 +670,12 @@ def _estimate(
     rows, columns = content[0].shape[-2:]
     if not args.dry_run and len(batch) * rows * columns * recipe.steps * recipe.evaluations * pictures < _LONG:
         return
-    cost = transfer.estimate(content, _styles_of(batch, paintings, args), recipe, device=args.device or "auto")
+    paintings_of = _styles_of(batch, paintings, args)
+    cost = transfer.estimate(
+        content, paintings_of, recipe, device=args.device or "auto", max_memory=args.max_memory, tile=args.tile
+    )
     text = str(cost) if pictures == 1 else f"{pictures} pictures, {len(batch)} at a time, each time {cost}"
     print(text) if args.dry_run else _say(text)
-    memory = _memory()
-    if cost.device == "cpu" and memory is not None and cost.memory_bytes > memory:
-        _complain(f"this machine has {memory / 1e9:.0f} GB of memory: {_MEMORY.partition(': ')[2]}", "warning")
-
-
-def _memory() -> int | None:
-    """Bytes of memory that this machine has, where it says so."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _paint_batch(
@@ -704,6 +699,8 @@ def _paint_batch(
             style_weights=args.style_weights,
             device=args.device or "auto",
             checkpoint=args.checkpoint,
+            max_memory=args.max_memory,
+            tile=args.tile,
             progress=not args.quiet,
         )
     folders = [None if args.snapshots is None else _frames_of(args.snapshots, job.output, several) for job in jobs]
@@ -781,7 +778,14 @@ def _resume(argv: list[str]) -> int:
         _check_snapshots(Path(args.snapshots), output, inputs, args.existing)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", transfer.DivergenceWarning)
-        result = transfer.resume(run, device=args.device or "auto", weights=args.weights, progress=not args.quiet)
+        result = transfer.resume(
+            run,
+            device=args.device or "auto",
+            weights=args.weights,
+            max_memory=args.max_memory,
+            tile=args.tile,
+            progress=not args.quiet,
+        )
     count = len(result.picture)
     outputs = [output] if count == 1 else [output.with_stem(f"{output.stem}-{i}") for i in range(1, count + 1)]
     folder = None if args.snapshots is None else Path(args.snapshots)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import gc
 import hashlib
 import io
 import json
@@ -27,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import __version__, objective
+from . import __version__, memory, objective, tiles
 from .errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError, did_you_mean
 from .images import check_picture, resize, save_image, to_pil, write_atomically
 from .recipes import Recipe, get
@@ -182,6 +183,8 @@ class Run:
         device: str | torch.device = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 25,
+        max_memory: int | float | str | None = None,
+        tile: int | None = None,
         _resized: bool = False,
     ) -> None:
         self.recipe = recipe
@@ -207,6 +210,9 @@ class Run:
         if self.checkpoint is not None and not self.checkpoint.parent.is_dir():
             raise CheckpointError(f"cannot save the run to {self.checkpoint}: its folder does not exist")
 
+        self.max_memory = None if max_memory is None else memory.parse(max_memory)
+        self.tile = tile
+
         self.history: list[dict[str, Any]] = []
         self.evaluations = 0
         self.seconds = 0.0
@@ -225,6 +231,11 @@ class Run:
             self._vgg.to(self.device, self._working_dtype())
             self._vgg.convs.to(dtype)  # the mean and the range stay exact
             self._vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._plans: dict[tuple[int, int], memory.Plan] = {}
+        self._budget = self.max_memory
+        if self._budget is None and (free := memory.available(self.device)) is not None:
+            self._budget = int(memory.SHARE * free)
+        self._plan(self._sizes()[-1])  # now, before anything runs, if it does not fit
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self._variable = self._best_variable = self._to_variable(self._starting_picture(self._sizes()[0]))
         self._steps = self._loop()
@@ -249,11 +260,57 @@ class Run:
     def _place(self, picture: Tensor) -> Tensor:
         return picture.to(self.device, self._working_dtype(), memory_format=torch.channels_last)
 
+    @property
+    def plan(self) -> memory.Plan:
+        """How the picture is computed at its full size: whole or in tiles, and what that takes."""
+        return self._plan(self._sizes()[-1])
+
+    def _plan(self, size: tuple[int, int]) -> memory.Plan:
+        """How the picture is computed at one size."""
+        if size not in self._plans:
+            self._plans[size] = memory.plan(
+                self.recipe,
+                self._vgg,
+                size,
+                self.precision,
+                batch=len(self.content),
+                budget=self._budget,
+                tile=self.tile,
+            )
+        return self._plans[size]
+
     def _build(self, size: tuple[int, int]) -> objective.Objective:
         longer = max(1, round(max(size) * self.recipe.style_scale))
         styles = [self._place(resize(s, longer)) for s in self.styles]
         content = self._place(self._at(self.content, size))
-        return objective.build(content, styles, self.recipe, vgg=self._vgg, style_weights=self.style_weights)
+        options: dict[str, Any] = {"vgg": self._vgg, "style_weights": self.style_weights}
+        while True:
+            tile = self._plan(size).tile
+            try:
+                if tile is None:
+                    return objective.build(content, styles, self.recipe, **options)
+                return tiles.build(content, styles, self.recipe, tile=tile, **options)
+            except Exception as error:
+                if not memory.is_exhausted(error):
+                    raise
+            self._smaller(size)
+
+    def _smaller(self, size: tuple[int, int]) -> int:
+        """Plan for the next smaller tiles, because the memory did not do."""
+        plan = self._plan(size)
+        tile = next((side for side in memory.TILES if side < (plan.tile or max(size))), None)
+        if tile is None:
+            raise MemoryError("out of memory even in the smallest tiles")
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._plans[size] = memory.plan(
+            self.recipe, self._vgg, size, self.precision, batch=len(self.content), tile=tile
+        )
+        warnings.warn(
+            f"out of memory at {size[1]} x {size[0]} pixels: going on in tiles of {tile}", TilingWarning, stacklevel=2
+        )
+        return tile
 
     def _starting_picture(self, size: tuple[int, int]) -> Tensor:
         recipe = self.recipe
@@ -308,7 +365,7 @@ class Run:
         while self._scale < len(sizes):
             size, (_, steps) = sizes[self._scale], self.recipe.scales[self._scale]
             started = time.perf_counter()
-            goal = self._build(size)
+            self._goal = self._build(size)
             if tuple(self._variable.shape[-2:]) != size:
                 picture = (self._variable.detach() / self.recipe.pixel_range).float().cpu()
                 self._variable = self._to_variable(self._at(picture, size))
@@ -324,7 +381,7 @@ class Run:
                     return
                 started = time.perf_counter()
                 try:
-                    self._step(goal)
+                    self._step()
                 except _Diverged as error:
                     self._diverged(str(error))
                     return
@@ -354,7 +411,7 @@ class Run:
                 return
             self._scale, self._iteration = self._scale + 1, 0
 
-    def _step(self, goal: objective.Objective) -> None:
+    def _step(self) -> None:
         recipe, variable = self.recipe, self._variable
         self._within = True
         if recipe.optimizer == "lbfgs" and recipe.restart:
@@ -365,13 +422,11 @@ class Run:
             optimizer.param_groups[0]["lr"] = rate
 
         def evaluate() -> Tensor:
-            optimizer.zero_grad(set_to_none=True)
-            losses = goal(self._to_picture(variable))
-            losses["total"].backward()
+            losses = self._evaluate(variable)
             # One transfer for all the numbers: each by itself would wait for the device.
             self._losses = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
             self.evaluations += 1
-            self._judge(goal, variable)
+            self._judge(variable)
             return losses["total"]
 
         try:
@@ -386,14 +441,31 @@ class Run:
         self._iteration += 1
         self._within = False
 
-    def _judge(self, goal: objective.Objective, variable: Tensor) -> None:
+    def _evaluate(self, variable: Tensor) -> dict[str, Tensor]:
+        """The losses, and the gradient in ``variable.grad``; in tiles from now on if the memory does not do."""
+        while True:
+            variable.grad = None
+            try:
+                losses = self._goal(self._to_picture(variable))
+                losses["total"].backward()
+            except Exception as error:
+                if not memory.is_exhausted(error):
+                    raise
+                losses = {}
+            if losses:
+                return losses
+            # Out here, where the error no longer holds what was computed.
+            tile = self._smaller((variable.shape[-2], variable.shape[-1]))
+            self._goal = tiles.TiledObjective(self._goal.vgg, self._goal.terms, tile)
+
+    def _judge(self, variable: Tensor) -> None:
         """Keep the picture if it is the best yet; raise if it went astray or is beyond hope."""
         total = self._losses["total"]
         if not math.isfinite(total):
             term = next((k for k, v in self._losses.items() if not math.isfinite(v)), "total")
             raise _Diverged(f"{term} is {self._losses[term]}")
         if variable.grad is not None and not torch.isfinite(variable.grad).all():
-            losses = goal(self._to_picture(variable))
+            losses = self._goal(self._to_picture(variable))
             terms = (k for k, v in losses.items() if v.requires_grad and not _finite_gradient(v, variable))
             raise _Diverged(f"the gradient of {next(terms, 'total')} is not finite")
         if math.isnan(self._first):
@@ -435,7 +507,7 @@ class Run:
                 max_iter=recipe.evaluations,
                 # torch's line search may make one evaluation more than it is allowed.
                 max_eval=max(1, recipe.evaluations - recipe.line_search),
-                history_size=recipe.memory,
+                history_size=self._plan((self._variable.shape[-2], self._variable.shape[-1])).pairs,
                 tolerance_grad=0,
                 tolerance_change=0,
                 line_search_fn="strong_wolfe" if recipe.line_search else None,
@@ -487,6 +559,8 @@ class Run:
             "style_weights": self.style_weights,
             "start": self.start,
             "checkpoint_every": self.checkpoint_every,
+            "max_memory": self.max_memory,
+            "tile": self.tile,
             "scale": self._scale,
             "iteration": self._iteration,
             "evaluations": self.evaluations,
@@ -517,6 +591,8 @@ class Run:
         device: str | torch.device = "auto",
         weights: str | Weights | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        max_memory: int | float | str | None = None,
+        tile: int | None = None,
     ) -> Run:
         """The run that `save` wrote, ready to go on; it keeps saving itself to ``checkpoint`` (default: ``path``).
 
@@ -550,6 +626,8 @@ class Run:
             device=device,
             checkpoint=path if checkpoint is None else checkpoint,
             checkpoint_every=state["checkpoint_every"],
+            max_memory=state.get("max_memory") if max_memory is None else max_memory,
+            tile=state.get("tile") if tile is None else tile,
             _resized=True,  # the content in the file has its working size already
         )
         run._scale, run._iteration = state["scale"], state["iteration"]
@@ -573,6 +651,8 @@ def iterate(
     device: str | torch.device = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 25,
+    max_memory: int | float | str | None = None,
+    tile: int | None = None,
     **changes: Any,
 ) -> Run:
     """Set up a transfer and give it back as an iterator of `Step`.
@@ -586,6 +666,11 @@ def iterate(
         style_weights: the share of each style in a blend (equal if not given).
         device: ``auto`` (CUDA, else MPS, else the CPU), or a name.
         checkpoint: save the run to this file every ``checkpoint_every`` steps, for `resume`.
+        max_memory: what the run may take above what the process has, bytes or a text like ``4GB`` (default: most of
+            what is free). A picture that takes more is computed in tiles, to the same gradient (`tiles`), and if
+            L-BFGS alone would take too much it remembers fewer steps; `Run.plan` says what was chosen. If memory
+            runs out all the same, the run goes on in smaller tiles and a `TilingWarning` says so.
+        tile: compute in tiles of about so many pixels a side, whatever the memory.
         **changes: fields of the recipe to change, for example ``size=512, seed=3``; ``steps=100`` sets the budget.
 
     Raises:
@@ -610,6 +695,8 @@ def iterate(
         device=device,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
+        max_memory=max_memory,
+        tile=tile,
     )
 
 
@@ -649,6 +736,8 @@ def resume(
     *,
     device: str | torch.device = "auto",
     weights: str | Weights | None = None,
+    max_memory: int | float | str | None = None,
+    tile: int | None = None,
     progress: bool = True,
     callback: Callable[[Step], object] | None = None,
 ) -> Result:
@@ -657,11 +746,13 @@ def resume(
     Args:
         path: what ``checkpoint=`` or `Run.save` wrote.
         weights: only for runs whose weights were an object rather than a name.
+        max_memory, tile: as for `iterate`, if they shall not be what they were.
 
     Raises:
         CheckpointError: the file is missing or not a saved run.
     """
-    return _drive(Run.load(path, device=device, weights=weights), progress, callback)
+    run = Run.load(path, device=device, weights=weights, max_memory=max_memory, tile=tile)
+    return _drive(run, progress, callback)
 
 
 def _drive(run: Run, progress: bool, callback: Callable[[Step], object] | None) -> Result:
@@ -685,6 +776,10 @@ def _drive(run: Run, progress: bool, callback: Callable[[Step], object] | None) 
     if run.stopped == "interrupted" and run.checkpoint is not None and not run._within:
         run.save(run.checkpoint)
     return run.result()
+
+
+class TilingWarning(UserWarning):
+    """Memory ran out, and a run goes on in tiles."""
 
 
 class DivergenceWarning(UserWarning):
@@ -759,7 +854,10 @@ def _device_name(device: torch.device) -> str:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will cost: evaluations at most, seconds and peak bytes above what the process has already."""
+    """What a run will cost: evaluations at most, seconds and peak bytes above what the process has already.
+
+    ``tile`` is the side of the tiles at the largest size, or None; ``pairs`` how many steps L-BFGS remembers there.
+    """
 
     evaluations: int
     seconds: float
@@ -767,6 +865,8 @@ class Estimate:
     size: tuple[int, int]
     device: str
     precision: str
+    tile: int | None = None
+    pairs: int | None = None
 
     def __str__(self) -> str:
         minutes = f"{self.seconds:.0f} s" if self.seconds < 100 else f"{self.seconds / 60:.0f} min"
@@ -774,12 +874,13 @@ class Estimate:
         return (
             f"{columns} x {rows} pixels, {self.evaluations} evaluations in {self.precision} on {self.device}: "
             f"about {minutes} and {self.memory_bytes / 1e9:.1f} GB"
+            + (f", in tiles of {self.tile}" if self.tile else "")
+            + (f", remembering {self.pairs} steps" if self.pairs is not None else "")
         )
 
 
 _PROBE_PIXELS = 160 * 160
-_SCRATCH = 200_000_000
-"""Bytes that convolutions work in, whatever the picture's size (measured on a CPU by benchmarks/memory.py)."""
+_TWO_PASSES = 1.5  # a forward pass more than the forward and backward pass of an untiled evaluation
 
 
 def estimate(
@@ -788,6 +889,8 @@ def estimate(
     recipe: str | Recipe = "fast",
     *,
     device: str | torch.device = "auto",
+    max_memory: int | float | str | None = None,
+    tile: int | None = None,
     **changes: Any,
 ) -> Estimate:
     """Say what `stylize` would cost, from a few evaluations of a small copy: the cost grows with the pixels.
@@ -796,10 +899,12 @@ def estimate(
         As `iterate`.
     """
     chosen = get(recipe).replace(**changes)
-    run = Run(content, style, chosen, device=device)
+    run = Run(content, style, chosen, device=device, max_memory=max_memory, tile=tile)
     rows, columns = run.content.shape[-2:]
     share = min(1.0, math.sqrt(_PROBE_PIXELS / (rows * columns)))
     size = (max(16, round(rows * share)), max(16, round(columns * share)))
+    planned = [run._plan(s) for s in run._sizes()]
+    run._plans[size] = memory.Plan(None, chosen.memory, 0)  # the probe is small
     goal = run._build(size)
     probe = run._to_variable(run._at(run.content, size)).requires_grad_(True)
     times = []
@@ -811,32 +916,23 @@ def estimate(
         times.append(time.perf_counter() - started)
     per_pixel = min(times) / (size[0] * size[1])
     evaluations, seconds = 0, 0.0
-    for (r, c), (_, steps) in zip(run._sizes(), chosen.scales, strict=True):
+    for (r, c), (_, steps), plan in zip(run._sizes(), chosen.scales, planned, strict=True):
         evaluations += steps * chosen.evaluations
-        seconds += steps * chosen.evaluations * per_pixel * r * c
-    return Estimate(evaluations, seconds, _memory(run), (rows, columns), _device_name(run.device), run.precision)
-
-
-def _memory(run: Run) -> int:
-    """Bytes at the peak: activations kept for the gradient, weights, and the optimiser's copies of the picture."""
-    batch, _, rows, columns = run.content.shape
-    pixels = batch * rows * columns
-    bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[run.precision]
-    kept = 0.0
-    if run._vgg is not None:
-        for layer in layers(run._vgg.network):
-            if layer.name not in run._vgg.layers:
-                break
-            if layer.kind != "conv":  # a conv's output is not needed for the gradient, its ReLU's is
-                indices = 8 if layer.kind == "pool" and run._vgg.pooling == "max" else 0
-                kept += layer.channels / layer.stride**2 * (bytes_each + indices)
-            if layer.name in run.recipe.style_layers and bytes_each == 2:
-                kept += layer.channels / layer.stride**2 * 4  # Gram matrices are taken of a float32 copy
-        # While block 1 is on its way back, three more maps of its size are alive.
-        kept += 3 * 64 * bytes_each
-    weights = sum(p.numel() * p.element_size() for p in run._vgg.parameters()) if run._vgg is not None else 0
-    copies = {"sgd": 4, "adam": 6, "lbfgs": 8 + 2 * run.recipe.memory}[run.recipe.optimizer]
-    return int(pixels * (kept + copies * 3 * (8 if run.precision == "float64" else 4)) + weights + _SCRATCH)
+        tiling = None if plan.tile is None else tiles.Tiling.of(run._vgg, (r, c), plan.tile)
+        factor = _TWO_PASSES * tiling.overhead if tiling is not None and len(tiling) > 1 else 1.0
+        seconds += steps * chosen.evaluations * per_pixel * r * c * factor
+    largest = planned[-1]
+    fewer = chosen.optimizer == "lbfgs" and largest.pairs < chosen.memory
+    return Estimate(
+        evaluations,
+        seconds,
+        largest.bytes,
+        (rows, columns),
+        _device_name(run.device),
+        run.precision,
+        largest.tile,
+        largest.pairs if fewer else None,
+    )
 
 
 # --- small helpers -----------------------------------------------------------------------------------

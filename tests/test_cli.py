@@ -392,17 +392,31 @@ def test_a_long_run_is_estimated_first(
     pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "_LONG", 1)
-    monkeypatch.setattr(cli, "_memory", lambda: 1000)
     assert main([*pair, "-o", "out.png", *SHORT]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("32 x 32 pixels, 2 evaluations")
-    assert lines[1].startswith("styletut: warning: this machine has 0 GB of memory: choose a smaller --size")
 
 
-def test_the_memory_of_this_machine_is_known_or_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cli._memory() is None or cli._memory() > 10**8  # type: ignore[operator]
-    monkeypatch.setattr(os, "sysconf", lambda name: int("?"), raising=False)
-    assert cli._memory() is None
+def test_a_picture_that_does_not_fit_is_refused_before_it_is_begun(
+    pair: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*pair, "-o", "out.png", *SHORT, "--max-memory", "1MB"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("styletut: error: a picture of 32 x 32 takes 0.") and err.count("\n") == 1
+    assert "allow more memory" in err and not Path("out.png").exists()
+    assert main([*pair, "-o", "out.png", *SHORT, "--max-memory", "much"]) == 1
+    assert "'much' is no amount of memory: write it like 4GB" in capsys.readouterr().err
+
+
+def test_in_tiles_the_picture_is_the_same(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    sized = [*pair, *SHORT, "--precision", "float64"]
+    assert main([*sized, "-o", "whole.png", "-q"]) == 0
+    assert main([*sized, "-o", "tiled.png", "-q", "--tile", "16"]) == 0
+    assert np.abs(pixels("whole.png").astype(int) - pixels("tiled.png")).max() <= 1
+    assert main([*sized, "--tile", "16", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith(", in tiles of 16\n")
+    assert main([*sized, "--tile", "0"]) == 1
+    assert "a tile must have a pixel" in capsys.readouterr().err
 
 
 # --- snapshots ---------------------------------------------------------------------------------------
@@ -446,10 +460,10 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     step = transfer.Run._step
     calls = iter(range(1, 1000))
 
-    def pressed(self: transfer.Run, goal: Any) -> None:
+    def pressed(self: transfer.Run) -> None:
         if next(calls) == count:
             signal.raise_signal(signal.SIGINT)
-        step(self, goal)
+        step(self)
 
     monkeypatch.setattr(transfer.Run, "_step", pressed)
 
@@ -520,7 +534,7 @@ def test_a_diverged_run_keeps_its_best_picture(pair: list[str], capsys: pytest.C
 def test_a_run_that_diverges_at_once_writes_nothing(
     pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def nan(self: transfer.Run, goal: object, variable: torch.Tensor) -> None:
+    def nan(self: transfer.Run, variable: torch.Tensor) -> None:
         raise transfer._Diverged("style/relu1_1 is nan")
 
     monkeypatch.setattr(transfer.Run, "_judge", nan)
@@ -616,7 +630,7 @@ def test_a_resumed_run_is_named_after_its_file(saved: str, capsys: pytest.Captur
 def test_a_resumed_run_that_diverges_says_so(
     saved: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def nan(self: transfer.Run, goal: object, variable: torch.Tensor) -> None:
+    def nan(self: transfer.Run, variable: torch.Tensor) -> None:
         raise transfer._Diverged("tv is inf")
 
     monkeypatch.setattr(transfer.Run, "_judge", nan)

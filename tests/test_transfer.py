@@ -760,8 +760,8 @@ def test_a_last_step_that_blows_the_picture_up_is_noticed_and_named(
     """No evaluation follows the last step of a scale, so no loss can tell."""
     step = transfer.Run._step
 
-    def blown(self: Run, goal: objective.Objective) -> None:
-        step(self, goal)
+    def blown(self: Run) -> None:
+        step(self)
         if len(self.history) + 1 == scales[0][1]:
             with torch.no_grad():
                 self._variable.fill_(math.inf)
@@ -777,6 +777,96 @@ def test_a_run_that_goes_well_warns_of_nothing(photo: Tensor, painting: Tensor) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         paint(photo, painting)
+
+
+# --- memory and tiles --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_run_in_tiles_comes_to_the_same_picture(name: str, photo: Tensor, painting: Tensor) -> None:
+    recipe = SMALL.replace(**OPTIMIZERS[name], precision="float64", scales=((0.5, 3), (1.0, 3)))
+    whole, tiled = paint(photo, painting, recipe), paint(photo, painting, recipe, tile=16)
+    assert torch.allclose(tiled.picture, whole.picture, atol=1e-6)
+    assert totals(tiled) == pytest.approx(totals(whole), rel=1e-6)
+
+
+def test_a_run_says_how_it_is_computed(photo: Tensor, painting: Tensor) -> None:
+    assert st.iterate(photo, painting, SMALL).plan.tile is None
+    assert st.iterate(photo, painting, SMALL, tile=16).plan.tile == 16
+    assert st.estimate(photo, painting, SMALL, tile=16).tile == 16
+    line = str(st.estimate(photo, painting, SMALL, tile=16))
+    assert line.endswith("GB, in tiles of 16")
+
+
+def test_a_budget_makes_lbfgs_forget_before_the_run_is_refused(painting: Tensor) -> None:
+    content = torch.rand(1, 3, 64, 64)
+    whole = st.iterate(content, painting, SMALL).plan
+    assert whole.pairs == SMALL.memory
+    less = st.iterate(content, painting, SMALL, max_memory=whole.bytes - 1)
+    assert less.plan.pairs < SMALL.memory and less.plan.bytes < whole.bytes
+    next(less)
+    assert less._optimizer.param_groups[0]["history_size"] == less.plan.pairs
+    with pytest.raises(RecipeError, match=r"takes .* GB at least, and it may take"):
+        st.iterate(content, painting, SMALL, max_memory="1 MB")
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no"), RuntimeError("can't allocate memory"), MemoryError()])
+@pytest.mark.parametrize("where", ["targets", "statistics"])
+def test_out_of_memory_a_run_goes_on_in_tiles_and_loses_nothing(
+    error: Exception, where: str, photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that has room for half the photograph and its halo only."""
+    recipe = SMALL.replace(**ADAM, precision="float64", scales=((1.0, 5),))
+    whole = paint(photo, painting, recipe)
+    look, calls = vgg.VGG.forward, iter(range(10**6))
+
+    def cramped(net: vgg.VGG, x: Tensor) -> dict[str, Tensor]:
+        begun = where == "targets" or next(calls) > 3
+        if begun and x.shape[-2:] == photo.shape[-2:]:
+            raise error
+        return look(net, x)
+
+    monkeypatch.setattr(vgg.VGG, "forward", cramped)
+    monkeypatch.setattr(transfer.memory, "TILES", (20,))
+    with pytest.warns(transfer.TilingWarning, match="out of memory at 40 x 32 pixels: going on in tiles of 20"):
+        found = paint(photo, painting, recipe)
+    assert torch.allclose(found.picture, whole.picture, atol=1e-6)
+    assert found.evaluations == whole.evaluations == len(found.history)
+
+
+def test_out_of_memory_in_the_smallest_tiles_is_an_error(
+    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(net: vgg.VGG, x: Tensor) -> dict[str, Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(vgg.VGG, "forward", full)
+    monkeypatch.setattr(transfer.memory, "TILES", (20, 16))
+    with pytest.warns(transfer.TilingWarning), pytest.raises(MemoryError, match="even in the smallest tiles"):
+        paint(photo, painting)
+
+
+def test_another_error_is_not_taken_for_want_of_memory(
+    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = st.iterate(photo, painting, SMALL)
+    next(run)
+
+    def broken(picture: Tensor) -> dict[str, Tensor]:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(run, "_goal", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        next(run)
+
+
+def test_a_resumed_run_keeps_its_tiles_and_takes_others(photo: Tensor, painting: Tensor, tmp_path: Path) -> None:
+    run = st.iterate(photo, painting, SMALL, tile=16, max_memory="2GB")
+    next(run)
+    path = run.save(tmp_path / "run.pt")
+    again = transfer.Run.load(path, weights=TINY)
+    assert again.plan == run.plan and again.max_memory == 2 * 10**9
+    assert transfer.Run.load(path, weights=TINY, tile=24).plan.tile == 24
 
 
 # --- interrupts --------------------------------------------------------------------------------------
@@ -1309,9 +1399,8 @@ def test_a_wobble_below_the_first_loss_is_not_an_overshoot(
     """Where a loss can fall to almost nothing, ten times the best is still almost nothing."""
     run = st.iterate(photo, painting, scales=((1.0, 1),), weights=TINY)
     run._first, run._best, run._losses = 1.0, 1e-6, {"total": 1e-4}
-    goal = objective.Objective(None, [objective.TotalVariationTerm(1.0, "l1")])
-    run._judge(goal, run._variable)
+    run._judge(run._variable)
     assert run._best == 1e-6 and run.stopped is None
     run._losses = {"total": 2.0}
     with pytest.raises(transfer._Overshot):
-        run._judge(goal, run._variable)
+        run._judge(run._variable)

@@ -1,0 +1,92 @@
+"""How much memory a run takes, and what is done when there is less."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as some
+
+import styletut as st
+from styletut import memory, objective, vgg
+from styletut.errors import RecipeError
+
+TINY = vgg.random_weights(width=0.1)
+FAST = st.recipes.get("fast").replace(weights=TINY, size=None)
+NETWORK = objective.network(FAST)
+SIZE = (1500, 2000)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("4GB", 4e9), ("4 gb", 4e9), ("4G", 4e9), (".5 GiB", 2**29), ("800MB", 8e8), (5000, 5000), (1e9, 1e9), ("7", 7)],
+)
+def test_amounts_of_memory(text: int | float | str, amount: float) -> None:
+    assert memory.parse(text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "much", "-4GB", "4 parsecs", "0", 0, -1, "GB", True, float("nan"), float("inf")])
+def test_what_is_no_amount_of_memory(text: int | float | str) -> None:
+    with pytest.raises(RecipeError, match="is no amount of memory: write it like 4GB"):
+        memory.parse(text)
+
+
+def test_the_memory_of_this_machine() -> None:
+    found = memory.available(torch.device("cpu"))
+    assert found is not None and 10**7 < found < 10**14
+
+
+def test_what_is_not_limited_is_computed_whole() -> None:
+    assert memory.plan(FAST, NETWORK, SIZE, "float32") == memory.Plan(
+        None, FAST.memory, memory.needed(FAST, NETWORK, SIZE, "float32")
+    )
+
+
+@given(budget=some.integers(10**8, 4 * 10**9))
+def test_a_plan_keeps_to_its_budget_and_is_the_first_that_does(budget: int) -> None:
+    try:
+        found = memory.plan(FAST, NETWORK, SIZE, "float32", budget=budget)
+    except RecipeError:
+        smallest = memory.needed(FAST, NETWORK, SIZE, "float32", tile=memory.TILES[-1], pairs=memory.PAIRS[-1])
+        assert smallest > budget
+        return
+    assert found.bytes <= budget
+    assert found.bytes == memory.needed(FAST, NETWORK, SIZE, "float32", tile=found.tile, pairs=found.pairs)
+    if found.tile is not None:  # a larger one would not have done
+        larger = [None, *(side for side in memory.TILES if found.tile < side < max(SIZE))]
+        assert all(memory.needed(FAST, NETWORK, SIZE, "float32", tile=t, pairs=found.pairs) > budget for t in larger)
+    if found.pairs < FAST.memory:  # nor would it with all that the recipe remembers
+        assert memory.needed(FAST, NETWORK, SIZE, "float32", tile=memory.TILES[-1]) > budget
+
+
+def test_the_larger_the_tiles_the_more_they_take() -> None:
+    taken = [memory.needed(FAST, NETWORK, SIZE, "float32", tile=side) for side in memory.TILES]
+    assert taken == sorted(taken, reverse=True)
+
+
+@pytest.mark.parametrize(("optimizer", "remembers"), [("lbfgs", True), ("adam", False), ("sgd", False)])
+def test_what_the_optimiser_keeps_counts(optimizer: str, remembers: bool) -> None:
+    recipe = FAST.replace(optimizer=optimizer, learning_rate=1.0)
+    one, ten = (memory.needed(recipe, NETWORK, SIZE, "float32", pairs=pairs) for pairs in (1, 10))
+    assert ten - one == (9 * 2 * 3 * 4 * SIZE[0] * SIZE[1] if remembers else 0)
+
+
+def test_a_tile_that_is_given_is_kept() -> None:
+    assert memory.plan(FAST, NETWORK, SIZE, "float32", tile=300).tile == 300
+    with pytest.raises(RecipeError, match=r"2000 x 1500 takes .* GB at least, and it may take 0\.3"):
+        memory.plan(FAST, NETWORK, SIZE, "float32", tile=300, budget=3 * 10**8)
+
+
+@pytest.mark.parametrize(
+    ("error", "exhausted"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), True),
+        (RuntimeError("MPS backend out of memory"), True),
+        (RuntimeError("shapes do not match"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_errors_that_mean_want_of_memory(error: Exception, exhausted: bool) -> None:
+    assert memory.is_exhausted(error) is exhausted
