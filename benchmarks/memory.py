@@ -13,8 +13,12 @@ import subprocess
 import sys
 from typing import Any
 
-CASES = [(recipe, precision, size) for size in (512, 1024) for recipe, precision in
-         (("fast", "bfloat16"), ("fast", "float32"), ("avgpool", "float32"))]  # fmt: skip
+RECIPES = (("fast", "bfloat16"), ("fast", "float32"), ("avgpool", "float32"))
+CASES: list[tuple[str, str, int, int | None]] = [
+    *((recipe, precision, size, None) for size in (512, 1024) for recipe, precision in RECIPES),
+    *((recipe, precision, 1024, 384) for recipe, precision in RECIPES),
+    ("fast", "bfloat16", 2048, 512),
+]
 
 
 def peak() -> int:
@@ -22,27 +26,28 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def measure(recipe: str, precision: str, size: int) -> None:
+def measure(recipe: str, precision: str, size: int, tile: int | None) -> None:
     """Run three steps and print one row."""
     import styletut as st
 
     content = st.images.resize(st.samples.load("astronaut"), size, upscale=True)
     style = st.samples.load("starry_night")
     changes: dict[str, Any] = {"scales": ((1.0, 3),), "size": None, "precision": precision}
-    run = st.iterate(content, style, recipe, device="cpu", **changes)
+    run = st.iterate(content, style, recipe, device="cpu", tile=tile, **changes)
     promised, before = run.plan.bytes, peak()
     for _ in run:
         pass
     taken = peak() - before
-    print(f"| `{recipe}` | {precision} | {size} x {size} | {taken / 1e9:.2f} | {promised / 1e9:.2f} |", flush=True)
+    row = (f"`{recipe}`", precision, f"{size} x {size}", tile or "whole", f"{taken / 1e9:.2f}", f"{promised / 1e9:.2f}")
+    print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+        measure(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]) if sys.argv[4] != "None" else None)
     else:
         print(
-            "| recipe | precision | pixels | measured, GB | estimated, GB |\n| --- | --- | --- | --- | --- |",
+            "| recipe | precision | pixels | tiles | measured, GB | estimated, GB |\n" + "| --- " * 6 + "|",
             flush=True,
         )
         for case in CASES:
