@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import torch
 
 from .errors import RecipeError
 from .recipes import Recipe
+from .tape import blocks, strips
 from .tiles import Tiling
 from .vgg import VGG, layers
 
@@ -78,35 +80,53 @@ def needed(
     batch: int = 1,
     tile: int | None = None,
     pairs: int | None = None,
+    device: str = "cpu",
 ) -> int:
     """Bytes at the peak of a run at ``size`` (rows, columns), above what the process has before it.
 
-    They are the activations that are kept for the gradient (of the picture, or of the largest tile with its halo), the
-    content features, the weights, and the optimiser's copies of the picture.
+    They are what the network keeps for the gradient (of the picture, or of the largest tile with its halo), the content
+    features, the weights, and the optimiser's copies of the picture.
     """
-    pixels = batch * size[0] * size[1]
-    computed = pixels if tile is None else batch * Tiling.of(vgg, size, tile).largest
     bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[precision]
-    kept = target = weights = 0.0
+    seen = size if tile is None else max((t.seen.size for t in Tiling.of(vgg, size, tile)), key=math.prod)
+    network = target = weights = 0.0
     if vgg is not None:
-        for layer in layers(vgg.network):
-            if layer.name not in vgg.layers:
-                break
-            share = layer.channels / layer.stride**2
-            if layer.kind != "conv":  # a conv's output is not needed for the gradient, its ReLU's is
-                indices = 8 if layer.kind == "pool" and vgg.pooling == "max" else 0
-                kept += share * (bytes_each + indices)
-            if layer.name in recipe.style_layers and bytes_each == 2:
-                kept += share * 4  # Gram matrices are taken of a float32 copy
-            if layer.name in {vgg.names.get(name) for name in recipe.content_layers}:
-                target += share * bytes_each
-        # While block 1 is on its way back, three more maps of its size are alive.
-        kept += 3 * 64 * bytes_each
+        network = batch * _tape(vgg, seen, bytes_each, device)
         weights = sum(p.numel() * p.element_size() for p in vgg.parameters())
+        for name in recipe.content_layers if recipe.content_weight else ():
+            layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
+            target += batch * math.prod(size) * layer.channels / layer.stride**2 * bytes_each
     copies = {"sgd": 4, "adam": 6, "lbfgs": 8 + 2 * (recipe.memory if pairs is None else pairs)}[recipe.optimizer]
-    pictures = pixels * copies * 3 * (8 if precision == "float64" else 4)
-    # Untiled, the target lies below the peak: it is made before the first activation is kept.
-    return int(computed * kept + pictures + weights + SCRATCH + (0 if tile is None else pixels * target))
+    pictures = batch * math.prod(size) * copies * 3 * (8 if precision == "float64" else 4)
+    return int(network + target + pictures + weights + SCRATCH)
+
+
+def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> float:
+    """Bytes at the peak of one picture of ``size`` going forward and back: what `tape.Tape` keeps and needs."""
+    found = {layer.name: layer for layer in layers(vgg.network)}
+    kept = peak = 0.0
+    for names in blocks(vgg.layers):
+        first = found[names[0]]
+        rows, columns = max(1, size[0] // first.stride), max(1, size[1] // first.stride)
+        row = columns * first.channels * bytes_each
+        convs = sum(name.startswith("conv") for name in names)
+        share = max(s.stop - s.start for _, s in strips(rows, row, convs, device)) / rows
+        for name, after in itertools.pairwise((*names, "")):
+            layer = found[name]
+            values = (size[0] // layer.stride) * (size[1] // layer.stride) * layer.channels
+            if name in vgg.wanted and name != "relu1_1":
+                kept += values * bytes_each
+            elif layer.kind == "relu" and not (after.startswith("pool") and vgg.pooling == "max"):
+                kept += values
+            if layer.kind == "pool" and vgg.pooling == "max":
+                kept += 3 * values
+        # On the way back three maps of a strip, a copy in float32 of one for its Gram matrix, and the gradients of what
+        # the block takes and hands on.
+        strip = rows * row * share
+        copy = strip * 4 / bytes_each if bytes_each == 2 and any(n in vgg.wanted for n in names) else 0
+        handed = rows * row * (1.0 if share < 1 else 0.5)
+        peak = max(peak, kept + 3 * strip + copy + handed / 2)
+    return peak
 
 
 def plan(
@@ -118,6 +138,7 @@ def plan(
     batch: int = 1,
     budget: int | None = None,
     tile: int | None = None,
+    device: str = "cpu",
 ) -> Plan:
     """The quickest way to compute a picture of ``size`` within ``budget`` bytes.
 
@@ -129,7 +150,7 @@ def plan(
     """
 
     def cost(side: int | None, pairs: int) -> int:
-        return needed(recipe, vgg, size, precision, batch=batch, tile=side, pairs=pairs)
+        return needed(recipe, vgg, size, precision, batch=batch, tile=side, pairs=pairs, device=device)
 
     sides = [tile]
     if tile is None and vgg is not None:

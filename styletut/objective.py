@@ -7,55 +7,21 @@ exactly; so a term keeps the two apart: ``statistic`` sums, ``loss`` judges the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .errors import LossError, RecipeError
 from .losses import content_factor, gram_matrix, squared_error, style_loss, total_variation
 from .recipes import Recipe, get
-from .vgg import VGG, layers
-
-
-@dataclass(frozen=True)
-class Window:
-    """Rows and columns of a picture or of a map of features, counted in the whole of it."""
-
-    rows: slice
-    columns: slice
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(rows, columns)."""
-        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
-
-    @property
-    def pixels(self) -> int:
-        """Rows times columns."""
-        return self.size[0] * self.size[1]
-
-    def of(self, x: Tensor) -> Tensor:
-        """That part of ``x`` (..., H, W); a view."""
-        return x[..., self.rows, self.columns]
-
-    def within(self, outer: Window) -> Window:
-        """The same place, counted in ``outer``."""
-        top, left = outer.rows.start, outer.columns.start
-        return Window(
-            slice(self.rows.start - top, self.rows.stop - top),
-            slice(self.columns.start - left, self.columns.stop - left),
-        )
-
-    def divided(self, stride: int) -> Window:
-        """The positions that these pixels have in a map of that stride; a rest at the end has none."""
-        return Window(
-            slice(self.rows.start // stride, self.rows.stop // stride),
-            slice(self.columns.start // stride, self.columns.stop // stride),
-        )
+from .tape import Tape
+from .vgg import VGG
+from .windows import Tile, Window, whole
 
 
 class Term(Protocol):
@@ -80,6 +46,9 @@ class Term(Protocol):
         for the differences across the edge, which belong to the window where they begin.
         """
 
+    def gradient(self, x: Tensor, slope: Tensor, window: Window | None = None) -> Tensor:
+        """The gradient with respect to ``x`` of (statistic * slope).sum(), a new tensor."""
+
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The unweighted loss, a scalar, of the statistic of a picture with that many positions and pixels."""
 
@@ -100,7 +69,15 @@ class ContentTerm:
 
     def statistic(self, x: Tensor, window: Window | None = None) -> Tensor:
         """Sum of (a - b)^2 over channels and positions, for each picture."""
-        return squared_error(x, self.target if window is None else window.of(self.target))
+        return squared_error(x, self._within(window))
+
+    def gradient(self, x: Tensor, slope: Tensor, window: Window | None = None) -> Tensor:
+        """2 (a - b) times the slope of each picture."""
+        difference = x.to(slope.dtype) - self._within(window).to(slope.dtype)
+        return difference.mul_(2 * slope.view(-1, 1, 1, 1)).to(x.dtype)
+
+    def _within(self, window: Window | None) -> Tensor:
+        return self.target if window is None else window.of(self.target)
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The squared error times the form's factor."""
@@ -129,6 +106,12 @@ class StyleTerm:
         """F F^T, for each picture."""
         return gram_matrix(x, "none")
 
+    def gradient(self, x: Tensor, slope: Tensor, window: Window | None = None) -> Tensor:
+        """(S + S^T) F with S the slope."""
+        both = (slope + slope.transpose(1, 2)).to(x.dtype)
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, M, N): no copy where the channels lie innermost
+        return (rows @ both).unflatten(1, x.shape[-2:]).permute(0, 3, 1, 2)
+
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """Distance of the Gram matrix per position from the target's."""
         return style_loss(statistic / positions, self.target, self.form, positions=positions, pixels=pixels)
@@ -148,6 +131,12 @@ class TotalVariationTerm:
     def statistic(self, x: Tensor, window: Window | None = None) -> Tensor:
         """Sum over the differences of neighbours."""
         return total_variation(x * self.range, self.form, own=None if window is None else window.size)
+
+    def gradient(self, x: Tensor, slope: Tensor, window: Window | None = None) -> Tensor:
+        """By autograd."""
+        x = x.detach().requires_grad_(True)
+        with torch.enable_grad():
+            return torch.autograd.grad(self.statistic(x, window), x, slope)[0]
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The sum, or the sum per pixel."""
@@ -175,18 +164,24 @@ class Objective:
             raise LossError("an objective needs at least one term, each with a name of its own")
         self.vgg, self.terms = vgg, tuple(terms)
 
+    def tiling(self, picture: Tensor) -> list[Tile]:
+        """The pieces that a picture is computed in: here it is one by itself."""
+        return [whole(picture)]
+
     def statistics(self, picture: Tensor) -> dict[str, Tensor]:
-        """The additive statistic of every term, before any loss is taken."""
-        features = self.vgg(picture) if self.vgg is not None else {}
-        return {t.name: t.statistic(picture if t.layer is None else features[t.layer]) for t in self.terms}
+        """The additive statistic of every term, before any loss is taken; differentiable, once."""
+        if picture.requires_grad and torch.is_grad_enabled():
+            found = _Statistics.apply(picture, self)
+        else:
+            found = self._sums(picture, [])
+        return {term.name: value for term, value in zip(self.terms, found, strict=True)}
 
     def losses(self, statistics: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
         """Weighted losses from the statistics of a whole picture of ``size`` (rows, columns)."""
         rows, columns = size
-        strides = {layer.name: layer.stride for layer in layers(self.vgg.network)} if self.vgg else {}
         parts: dict[str, Tensor] = {}
         for term in self.terms:
-            stride = strides[term.layer] if term.layer else 1
+            stride = self._stride(term)
             positions = (rows // stride) * (columns // stride)
             parts[term.name] = term.weight * term.loss(statistics[term.name], positions, rows * columns)
         parts["total"] = torch.stack(list(parts.values())).sum()
@@ -196,19 +191,132 @@ class Objective:
         """Every weighted loss of ``picture`` (B, 3, H, W), and their ``total``; all scalars."""
         return self.losses(self.statistics(picture), (picture.shape[-2], picture.shape[-1]))
 
+    def _stride(self, term: Term) -> int:
+        return self.vgg.strides[term.layer] if self.vgg is not None and term.layer is not None else 1
+
+    @torch.no_grad()
+    def _sums(self, picture: Tensor, tapes: list[Tape]) -> tuple[Tensor, ...]:
+        """The statistics; the tape of a picture that is computed in one piece is added to ``tapes``."""
+        sums: dict[str, Tensor] = {}
+        tiling = self.tiling(picture)
+        for tile in tiling:
+            seen = tile.seen.of(picture)
+
+            def visit(layer: str | None, x: Tensor, window: Window, tile: Tile = tile) -> None:
+                for term, here, own in self._terms(layer, tile, window, picture):
+                    part = term.statistic(here.of(x), own)
+                    sums[term.name] = sums[term.name] + part if term.name in sums else part
+
+            if self.vgg is not None:
+                keep = picture.requires_grad and len(tiling) == 1
+                tape = Tape(self.vgg, seen, visit, keep=keep)
+                if keep:
+                    tapes.append(tape)
+            visit(None, seen, tile.seen.within(tile.seen))
+        return tuple(sums[term.name] for term in self.terms)
+
+    @torch.no_grad()
+    def _pull(self, picture: Tensor, tapes: list[Tape], slopes: Sequence[Tensor]) -> Tensor:
+        """The gradient with respect to the picture, from that with respect to the statistics."""
+        gradient = torch.zeros_like(picture)
+        slope_of = dict(zip((term.name for term in self.terms), slopes, strict=True))
+        for tile in self.tiling(picture):
+            seen, part = tile.seen.of(picture), tile.seen.of(gradient)
+
+            def slope(layer: str | None, x: Tensor, window: Window, tile: Tile = tile) -> Tensor | None:
+                total: Tensor | None = None
+                for term, here, own in self._terms(layer, tile, window, picture):
+                    found = term.gradient(here.of(x), slope_of[term.name], own)
+                    if total is None and found.shape == x.shape:
+                        total = found
+                    else:
+                        total = torch.zeros_like(x) if total is None else total
+                        here.of(total).add_(found)
+                return total
+
+            if self.vgg is not None:
+                tape = tapes.pop() if tapes else Tape(self.vgg, seen, lambda *_: None)
+                part.add_(tape.gradient(slope))
+                del tape
+            found = slope(None, seen, tile.seen.within(tile.seen))
+            if found is not None:
+                part.add_(found)
+        return gradient
+
+    def _terms(
+        self, layer: str | None, tile: Tile, window: Window, picture: Tensor
+    ) -> Iterator[tuple[Term, Window, Window]]:
+        """The terms on a layer, each with the part of a window that it reads, and its place in the whole map."""
+        for term in self.terms:
+            if term.layer == layer:
+                here, own = tile.part(window, self._stride(term))
+                if own.pixels:
+                    yield term, here if layer is not None else own.with_next(picture).within(tile.seen), own
+
+
+class _Statistics(torch.autograd.Function):
+    """An objective's statistics as one node of the graph."""
+
+    @staticmethod
+    def forward(ctx: Any, picture: Tensor, goal: Objective) -> tuple[Tensor, ...]:
+        ctx.goal, ctx.tapes = goal, []
+        ctx.save_for_backward(picture)
+        return goal._sums(picture, ctx.tapes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        return ctx.goal._pull(*ctx.saved_tensors, ctx.tapes, slopes), None
+
 
 class Reader:
-    """Reads from whole pictures what the terms of an objective aim at."""
+    """Reads from pictures what the terms of an objective aim at."""
+
+    def tiling(self, vgg: VGG, picture: Tensor) -> list[Tile]:
+        """The pieces that a picture is computed in: here it is one by itself."""
+        return [whole(picture)]
 
     def features(self, vgg: VGG, picture: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
         """Features at the layers named."""
-        found = vgg(picture)
-        return {name: found[name] for name in names}
+        found: dict[str, Tensor] = {}
+
+        def copy(name: str, x: Tensor, own: Window) -> None:
+            size = picture.shape[-2] // vgg.strides[name], picture.shape[-1] // vgg.strides[name]
+            if own.size == size:
+                found[name] = x
+            else:
+                if name not in found:
+                    found[name] = x.new_empty((*x.shape[:2], *size)).to(memory_format=torch.channels_last)
+                own.of(found[name]).copy_(x)
+
+        self._read(vgg, picture, names, copy)
+        return found
 
     def grams(self, vgg: VGG, picture: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
         """Gram matrices per position at the layers named."""
-        found = vgg(picture)
-        return {name: gram_matrix(found[name]) for name in names}
+        found: dict[str, Tensor] = {}
+
+        def add(name: str, x: Tensor, own: Window) -> None:
+            positions = (picture.shape[-2] // vgg.strides[name]) * (picture.shape[-1] // vgg.strides[name])
+            gram = gram_matrix(x, "none") / positions
+            found[name] = found[name] + gram if name in found else gram
+
+        self._read(vgg, picture, names, add)
+        return found
+
+    def _read(
+        self, vgg: VGG, picture: Tensor, names: Iterable[str], use: Callable[[str, Tensor, Window], None]
+    ) -> None:
+        """Hand over the maps part by part, each with its place in the whole."""
+        names = set(names)
+        for tile in self.tiling(vgg, picture):
+
+            def visit(name: str, x: Tensor, window: Window, tile: Tile = tile) -> None:
+                here, own = tile.part(window, vgg.strides[name])
+                if name in names and own.pixels:
+                    use(name, here.of(x), own)
+
+            Tape(vgg, tile.seen.of(picture), visit, keep=False)
 
 
 def network(recipe: Recipe) -> VGG | None:

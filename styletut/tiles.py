@@ -13,27 +13,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from . import objective
 from .errors import RecipeError
-from .losses import gram_matrix
-from .objective import Objective, Reader, Term, Window
+from .objective import Objective, Reader, Term
 from .recipes import Recipe
 from .vgg import VGG, layers
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One tile: the pixels it answers for, and those it has to see for that."""
-
-    own: Window
-    seen: Window
+from .windows import Tile, Window
 
 
 @dataclass(frozen=True)
@@ -117,6 +107,7 @@ class TiledObjective(Objective):
         vgg, terms: as of the objective that it stands for.
         tile: side of a tile in pixels, or (rows, columns); the halo comes on top.
 
+    >>> import torch
     >>> from . import recipes, samples
     >>> from .objective import build
     >>> from .vgg import random_weights
@@ -130,25 +121,9 @@ class TiledObjective(Objective):
         super().__init__(vgg, terms)
         self.tile = tile
 
-    def statistics(self, picture: Tensor) -> dict[str, Tensor]:
-        """The statistics of the whole picture, differentiable."""
-        if len(self.tiling(picture)) == 1:
-            return super().statistics(picture)  # in one pass
-        found = _Sums.apply(picture, self)
-        return {term.name: value for term, value in zip(self.terms, found, strict=True)}
-
-    def tiling(self, picture: Tensor) -> Tiling:
+    def tiling(self, picture: Tensor) -> list[Tile]:
         """How a picture is cut."""
-        return Tiling.of(self.vgg, (picture.shape[-2], picture.shape[-1]), self.tile)
-
-    def part(self, picture: Tensor, tile: Tile, seen: Tensor) -> tuple[Tensor, ...]:
-        """The part of every term's statistic that a tile answers for; ``seen`` is that crop of the picture."""
-        found = _look(self.vgg, seen, tile) if self.vgg is not None else {}
-        around = _with_next(tile.own, picture).within(tile.seen)
-        return tuple(
-            term.statistic(around.of(seen), tile.own) if term.layer is None else term.statistic(*found[term.layer])
-            for term in self.terms
-        )
+        return list(Tiling.of(self.vgg, (picture.shape[-2], picture.shape[-1]), self.tile))
 
 
 class TiledReader(Reader):
@@ -157,33 +132,9 @@ class TiledReader(Reader):
     def __init__(self, tile: int | tuple[int, int]) -> None:
         self.tile = tile
 
-    def features(self, vgg: VGG, picture: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-        """Features at the layers named."""
-        names, found = tuple(names), {}
-        rows, columns = picture.shape[-2:]
-        for tile in Tiling.of(vgg, (rows, columns), self.tile):
-            parts = _look(vgg, tile.seen.of(picture), tile)
-            for name in names:
-                part, window = parts[name]
-                if name not in found:
-                    stride = _strides(vgg)[name]
-                    size = (*part.shape[:2], rows // stride, columns // stride)
-                    empty = torch.empty(size, dtype=part.dtype, device=part.device)
-                    found[name] = empty.to(memory_format=torch.channels_last)
-                window.of(found[name]).copy_(part)
-        return found
-
-    def grams(self, vgg: VGG, picture: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-        """Gram matrices per position at the layers named."""
-        found: dict[str, Tensor] = {}
-        rows, columns = picture.shape[-2:]
-        for tile in Tiling.of(vgg, (rows, columns), self.tile):
-            parts = _look(vgg, tile.seen.of(picture), tile)
-            for name in names:
-                positions = (rows // _strides(vgg)[name]) * (columns // _strides(vgg)[name])
-                gram = gram_matrix(parts[name][0], "none") / positions
-                found[name] = found[name] + gram if name in found else gram
-        return found
+    def tiling(self, vgg: VGG, picture: Tensor) -> list[Tile]:
+        """How a picture is cut."""
+        return list(Tiling.of(vgg, (picture.shape[-2], picture.shape[-1]), self.tile))
 
 
 def build(
@@ -202,56 +153,3 @@ def build(
     """
     goal = objective.build(content, styles, recipe, vgg=vgg, style_weights=style_weights, reader=TiledReader(tile))
     return TiledObjective(goal.vgg, goal.terms, tile)
-
-
-def _strides(vgg: VGG) -> dict[str, int]:
-    """The stride of every layer that is asked for, by the name it was asked for."""
-    strides = {layer.name: layer.stride for layer in layers(vgg.network)}
-    return {asked: strides[name] for asked, name in vgg.names.items()}
-
-
-def _look(vgg: VGG, seen: Tensor, tile: Tile) -> dict[str, tuple[Tensor, Window]]:
-    """Features that a tile answers for, at every layer asked for, and where they lie in the whole map."""
-    found = {}
-    for name, features in vgg(seen).items():
-        stride = _strides(vgg)[name]
-        own = tile.own.divided(stride)
-        found[name] = (own.within(tile.seen.divided(stride)).of(features), own)
-    return found
-
-
-def _with_next(own: Window, picture: Tensor) -> Window:
-    """A window and the next row and column, where the picture has them."""
-    rows, columns = picture.shape[-2:]
-    return Window(
-        slice(own.rows.start, min(own.rows.stop + 1, rows)),
-        slice(own.columns.start, min(own.columns.stop + 1, columns)),
-    )
-
-
-class _Sums(torch.autograd.Function):
-    """Both passes, as one node of the graph."""
-
-    @staticmethod
-    def forward(ctx: Any, picture: Tensor, goal: TiledObjective) -> tuple[Tensor, ...]:
-        ctx.goal = goal
-        ctx.save_for_backward(picture)
-        sums: tuple[Tensor, ...] | None = None
-        for tile in goal.tiling(picture):
-            parts = goal.part(picture, tile, tile.seen.of(picture))
-            sums = parts if sums is None else tuple(a + b for a, b in zip(sums, parts, strict=True))
-        assert sums is not None
-        return sums
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
-        (picture,) = ctx.saved_tensors
-        gradient = torch.zeros_like(picture)
-        for tile in ctx.goal.tiling(picture):
-            crop = tile.seen.of(picture).detach().requires_grad_(True)
-            with torch.enable_grad():
-                parts = ctx.goal.part(picture, tile, crop)
-            (slope,) = torch.autograd.grad(parts, crop, slopes)
-            tile.seen.of(gradient).add_(slope)
-            del parts, slope
-        return gradient, None

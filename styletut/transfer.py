@@ -276,6 +276,7 @@ class Run:
                 batch=len(self.content),
                 budget=self._budget,
                 tile=self.tile,
+                device=self.device.type,
             )
         return self._plans[size]
 
@@ -305,7 +306,13 @@ class Run:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self._plans[size] = memory.plan(
-            self.recipe, self._vgg, size, self.precision, batch=len(self.content), tile=tile
+            self.recipe,
+            self._vgg,
+            size,
+            self.precision,
+            batch=len(self.content),
+            tile=tile,
+            device=self.device.type,
         )
         warnings.warn(
             f"out of memory at {size[1]} x {size[0]} pixels: going on in tiles of {tile}", TilingWarning, stacklevel=2

@@ -378,26 +378,51 @@ class VGG(nn.Module):
         if rescale:
             self._rescale()
 
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The layers that are returned, by their own names."""
+        return frozenset(self.names.values())
+
+    @property
+    def asked(self) -> dict[str, list[str]]:
+        """The names that each wanted layer was asked for by."""
+        return {layer: [name for name, own in self.names.items() if own == layer] for layer in self.wanted}
+
+    @property
+    def strides(self) -> dict[str, int]:
+        """How many pixels lie between neighbouring positions, for every layer by the name it was asked for."""
+        found = {layer.name: layer.stride for layer in layers(self.network)}
+        return {asked: found[name] for asked, name in self.names.items()}
+
     def preprocess(self, picture: Tensor) -> Tensor:
         """What the first convolution sees, in RGB order: ``(picture - shift) * scale``."""
         return (picture - self.shift) * self.scale
 
-    def forward(self, picture: Tensor) -> dict[str, Tensor]:
-        """Features of ``picture`` at every layer that was asked for."""
+    def prepare(self, picture: Tensor) -> Tensor:
+        """`preprocess`, after a check of the picture, and in the precision of the convolutions.
+
+        Raises:
+            ImageError: it is not a picture, or too small for the deepest layer.
+        """
         if picture.dim() != 4 or picture.shape[1] != 3 or not picture.is_floating_point():
             check_picture(picture)  # says what is wrong; too slow to call on every picture
         least = max(layer.stride for layer in layers(self.network) if layer.name in self.layers)
         if min(picture.shape[-2:]) < least:
             size = " x ".join(map(str, picture.shape[-2:]))
             raise ImageError(f"a picture of {size} is too small for {self.layers[-1]}: {least} pixels a side at least")
-        x = self.preprocess(picture)
-        wanted = set(self.names.values())
+        return self.preprocess(picture).to(next(self.convs.parameters()).dtype)
+
+    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+        """Features of ``picture`` at every layer that was asked for."""
+        x = self.prepare(picture)
+        wanted = self.wanted
         found: dict[str, Tensor] = {}
         for name in self.layers:
             if name.startswith("conv"):
-                x = self._conv(name)(x.to(self._conv(name).weight.dtype))
+                x = self.conv(name)(x)
             elif name.startswith("relu"):
-                x = F.relu(x)  # never in place: the conv layer of the same index must keep its values
+                # In place only where nobody looks at the values before: neither autograd nor the caller.
+                x = F.relu(x, inplace=not x.requires_grad and name.replace("relu", "conv") not in found)
             elif self.pooling == "max":
                 x = F.max_pool2d(x, 2)
             else:
@@ -406,7 +431,8 @@ class VGG(nn.Module):
                 found[name] = x
         return {asked: found[name] for asked, name in self.names.items()}
 
-    def _conv(self, name: str) -> nn.Conv2d:
+    def conv(self, name: str) -> nn.Conv2d:
+        """The convolution of that name."""
         conv = self.convs[name]
         assert isinstance(conv, nn.Conv2d)
         return conv
@@ -425,7 +451,7 @@ class VGG(nn.Module):
         self.names = names
         before = torch.ones(3)
         for name in convs:
-            conv = self._conv(name)
+            conv = self.conv(name)
             # A filter that is all but silent on these photographs must not be blown up.
             after = means[name].clamp(min=float(means[name].mean()) / 100)
             conv.weight.mul_(before.view(1, -1, 1, 1) / after.view(-1, 1, 1, 1))

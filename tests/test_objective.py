@@ -45,6 +45,28 @@ def values(losses: dict[str, Tensor]) -> dict[str, float]:
     return {name: float(value) for name, value in losses.items()}
 
 
+# --- gradients --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        ContentTerm("relu1_1", random(1, 4, 6, 5, seed=9), 1.0, "mean"),
+        StyleTerm("relu1_1", random(1, 4, 4, seed=9), 1.0, "gatys"),
+        TotalVariationTerm(1.0, "squared"),
+    ],
+    ids=["content", "style", "tv"],
+)
+def test_a_terms_own_gradient_is_that_of_autograd(term: Term) -> None:
+    x = random(2, 4, 6, 5).requires_grad_(True)
+    statistic = term.statistic(x)
+    slope = random(*statistic.shape, seed=3) if statistic.dim() else torch.tensor(0.7)  # not symmetric
+    (wanted,) = torch.autograd.grad(statistic, x, slope)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found = term.gradient(x.detach().contiguous(memory_format=layout), slope)
+        torch.testing.assert_close(found, wanted)
+
+
 # --- statistics are additive ----------------------------------------------------------------------------
 
 

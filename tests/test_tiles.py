@@ -15,9 +15,9 @@ import styletut as st
 from styletut import objective, samples, tiles, vgg
 from styletut.errors import ImageError, RecipeError
 from styletut.losses import TV_FORMS, total_variation
-from styletut.objective import Window
 from styletut.recipes import Recipe
 from styletut.tiles import Tiling
+from styletut.windows import Window
 
 TINY = {name: vgg.random_weights(name, width=0.1) for name in ("vgg16", "vgg19")}
 SIZES_AND_TILES = [((205, 171), 64), ((205, 171), (64, 1000)), ((96, 129), 40), ((64, 33), 16)]
@@ -120,22 +120,23 @@ def test_in_float32_on_the_real_network_no_seam_is_left(oxford: vgg.Weights) -> 
 @pytest.mark.parametrize("halo", [0, 48, 64])
 def test_a_halo_that_is_too_narrow_would_be_noticed(halo: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, tiled, picture = both(tiny(), (205, 331), 64)
-    assert tiled.tiling(picture).halo == 80  # 70 are needed, and rounded up to the stride of 16
-    narrow = dataclasses.replace(tiled.tiling(picture), halo=halo)
-    monkeypatch.setattr(tiled, "tiling", lambda _: narrow)
+    tiling = Tiling.of(whole.vgg, (205, 331), 64)
+    assert tiling.halo == 80  # 70 are needed, and rounded up to the stride of 16
+    narrow = dataclasses.replace(tiling, halo=halo)
+    monkeypatch.setattr(tiled, "tiling", lambda _: list(narrow))
     assert distance(gradient(tiled, picture), gradient(whole, picture)) > 1e-9
 
 
 def test_a_picture_in_one_tile_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, tiled, picture = both(tiny(), (64, 48), 64)
     looks: list[tuple[int, ...]] = []
-    look = vgg.VGG.forward
+    prepare = vgg.VGG.prepare
 
-    def noted(net: vgg.VGG, x: Tensor) -> dict[str, Tensor]:
+    def noted(net: vgg.VGG, x: Tensor) -> Tensor:
         looks.append(tuple(x.shape))
-        return look(net, x)
+        return prepare(net, x)
 
-    monkeypatch.setattr(vgg.VGG, "forward", noted)
+    monkeypatch.setattr(vgg.VGG, "prepare", noted)
     found = gradient(tiled, picture)
     assert looks == [(1, 3, 64, 48)]
     assert distance(found, gradient(whole, picture)) < 1e-12

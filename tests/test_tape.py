@@ -1,0 +1,144 @@
+"""The network's own way back: the gradient of autograd, in less memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from styletut import objective, recipes, samples, tape, vgg
+from styletut.tape import Tape
+from styletut.vgg import VGG
+from styletut.windows import Window
+
+LAYERS = ["conv1_1", "relu1_1", "conv2_2", "relu2_2", "pool2", "block3_conv4", "relu3_4", "relu4_2", "pool4", "relu5_1"]
+
+
+def net(layers: list[str], pooling: str = "max", dtype: torch.dtype = torch.float64) -> VGG:
+    made = VGG(layers, weights=vgg.random_weights(width=0.1), pooling=pooling).to(dtype)
+    return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def picture_of(rows: int, columns: int, batch: int = 1) -> Tensor:
+    return torch.rand(batch, 3, rows, columns, dtype=torch.float64, generator=torch.Generator().manual_seed(rows))
+
+
+@pytest.fixture(params=[1 << 40, 1], ids=["whole", "strips"])
+def strips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Blocks at once, or in strips as narrow as they can be: four rows and the neighbours'."""
+    monkeypatch.setitem(tape.STRIP, "cpu", request.param)
+    monkeypatch.setattr(tape, "RIM", 2.0)
+    return bool(request.param == 1)
+
+
+def slopes(features: dict[str, Tensor]) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    return {name: torch.randn(f.shape, dtype=f.dtype, generator=generator) for name, f in features.items()}
+
+
+def by_autograd(network: VGG, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    picture = picture.clone().requires_grad_(True)
+    features = network(picture)
+    given = slopes(features)
+    total = torch.stack([(features[name] * given[name]).sum() for name in features]).sum()
+    return {name: f.detach() for name, f in features.items()}, torch.autograd.grad(total, picture)[0]
+
+
+@pytest.mark.parametrize("pooling", vgg.POOLINGS)
+@pytest.mark.parametrize("size", [(64, 48), (53, 37), (16, 16), (37, 131)])
+@pytest.mark.parametrize("layers", [LAYERS, ["relu5_1"], ["pool1"], ["conv1_1"], ["relu1_1"], ["relu4_2", "relu2_1"]])
+def test_features_and_gradient_are_those_of_autograd(
+    layers: list[str], size: tuple[int, int], pooling: str, strips: bool
+) -> None:
+    network, picture = net(layers, pooling), picture_of(*size, batch=2)
+    features, gradient = by_autograd(network, picture)
+    given, parts = slopes(features), dict.fromkeys(features, 0)
+    seen = {name: torch.full_like(f, torch.nan) for name, f in features.items()}
+
+    def visit(name: str, x: Tensor, window: Window) -> None:
+        assert window.of(seen[name]).isnan().all()  # every place once
+        window.of(seen[name]).copy_(x)
+        parts[name] += 1
+
+    found = Tape(network, picture, visit)
+    if len(layers) > 2 or not strips:
+        assert (max(parts.values()) > 1) == strips
+    for name, wanted in features.items():
+        torch.testing.assert_close(seen[name], wanted)
+
+    def slope(name: str, x: Tensor, window: Window) -> Tensor:
+        torch.testing.assert_close(x, window.of(features[name]))
+        return window.of(given[name]).clone()
+
+    torch.testing.assert_close(found.gradient(slope), gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_without_the_way_back_nothing_is_kept(strips: bool) -> None:
+    network, picture = net(LAYERS), picture_of(64, 48)
+    seen = []
+    found = Tape(network, picture, lambda name, x, window: seen.append(name), keep=False)
+    assert set(seen) == set(LAYERS)
+    assert not found._stages
+
+
+def test_layers_without_a_slope_add_nothing(strips: bool) -> None:
+    network, picture = net(["relu2_1", "relu5_1"]), picture_of(64, 48)
+    found = Tape(network, picture, lambda *_: None).gradient(
+        lambda name, x, window: torch.ones_like(x) if name == "relu2_1" else None
+    )
+    picture.requires_grad_(True)
+    wanted = torch.autograd.grad(net(["relu2_1"])(picture)["relu2_1"].sum(), picture)[0]
+    torch.testing.assert_close(found, wanted)
+    assert not Tape(network, picture.detach(), lambda *_: None).gradient(lambda *_: None).any()
+
+
+def test_equal_values_in_a_window_send_the_gradient_to_the_first_as_autograd_does() -> None:
+    network, picture = net(["pool1"]), torch.full((1, 3, 16, 16), 0.7, dtype=torch.float64)
+    _, wanted = by_autograd(network, picture)
+    given = slopes(network(picture))
+    found = Tape(network, picture, lambda *_: None).gradient(lambda name, x, window: window.of(given[name]).clone())
+    torch.testing.assert_close(found, wanted)
+
+
+def test_a_rim_that_is_too_narrow_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, picture = net(["pool1"]), picture_of(64, 48)
+
+    def gradient(cuts: list[tuple[slice, slice]]) -> Tensor:
+        monkeypatch.setattr(tape, "_cut", lambda *_: iter(cuts))
+        found = Tape(network, picture, lambda *_: None)
+        return found.gradient(lambda name, x, window: torch.ones_like(x))
+
+    right = gradient([(slice(0, 64), slice(0, 64))])
+    torch.testing.assert_close(gradient([(slice(0, 32), slice(0, 34)), (slice(32, 64), slice(30, 64))]), right)
+    assert not torch.allclose(gradient([(slice(0, 32), slice(0, 32)), (slice(32, 64), slice(32, 64))]), right)
+
+
+def test_a_large_map_is_cut_and_a_small_one_is_not() -> None:
+    network = net(["relu3_1"], dtype=torch.float32)
+    block1, block2, _ = tape.blocks(network.layers)
+    assert block1[0] == "conv1_1" and block1[-1] == "pool1" and block2[0] == "conv2_1"
+    large, small = torch.empty(1, 3, 2000, 3000, device="meta"), torch.empty(1, 3, 200, 300, device="meta")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(tape.STRIP, "meta", 1 << 20)
+        cuts = list(tape._cut(network, block1, large))
+        assert len(cuts) > 10
+        for own, seen in cuts:
+            assert own.start % 2 == seen.start % 2 == 0
+            computed_twice = (seen.stop - seen.start) - (own.stop - own.start)
+            assert computed_twice <= tape.RIM * (own.stop - own.start)
+        assert len(list(tape._cut(network, block1, small))) == 2
+
+
+def test_an_objective_is_differentiable_again_with_its_graph_and_only_once() -> None:
+    photo, painting = samples.load("cat", size=64), samples.load("waves", size=64)
+    recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1))
+    goal = objective.build(photo, painting, recipe)
+    picture = torch.rand(photo.shape, requires_grad=True)
+    total = goal(picture)["total"]
+    (first,) = torch.autograd.grad(total, picture, retain_graph=True)
+    (second,) = torch.autograd.grad(total, picture)
+    assert torch.equal(first, second)
+    assert first.abs().sum() > 0
+    (slope,) = torch.autograd.grad(goal(picture)["total"], picture, create_graph=True)
+    with pytest.raises(RuntimeError, match="once"):
+        slope.sum().backward()
