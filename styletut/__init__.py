@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import (
         check,
+        distributed,
         errors,
         figures,
         glue,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         objective,
         recipes,
         samples,
+        tape,
         tiles,
         transfer,
         vgg,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 # What is imported on first use, and from where: `styletut --version` need not wait for torch.
 _MODULES = (
     "check",
+    "distributed",
     "errors",
     "figures",
     "glue",
@@ -45,6 +48,7 @@ _MODULES = (
     "objective",
     "recipes",
     "samples",
+    "tape",
     "tiles",
     "transfer",
     "vgg",
@@ -70,6 +74,7 @@ __all__ = [
     "Step",
     "StyletutError",
     "check",
+    "distributed",
     "errors",
     "estimate",
     "figures",
@@ -85,6 +90,7 @@ __all__ = [
     "samples",
     "save_image",
     "stylize",
+    "tape",
     "tiles",
     "transfer",
     "vgg",

@@ -222,6 +222,7 @@ def _options_of_a_run(parser: _Parser) -> None:
     parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots on the way: DIR/0001.png, 0002.png ...")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps (default: the best there is)")
     parser.add_argument("--max-memory", metavar="GB", help="what it may take, as 4GB (default: most of what is free)")
+    parser.set_defaults(shared=False)
     parser.add_argument("--tile", type=int, metavar="PIXELS", help="compute in tiles of about so many pixels a side")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and warnings")
 
@@ -585,7 +586,7 @@ def _paint(argv: list[str]) -> int:
         parser.error("--snapshot-every needs a folder to keep the pictures in: --snapshots DIR")
     for name in (*contents, *styles):
         _check_there(name)
-    from . import transfer
+    from . import distributed, transfer
 
     recipe = _recipe(args)
     if args.snapshots is not None and not recipe.snapshot_every:
@@ -594,6 +595,17 @@ def _paint(argv: list[str]) -> int:
     jobs, several = _plan(args, contents, styles)
     if not jobs and not args.quiet:
         _say("styletut: nothing to paint: every output exists already")
+    if distributed.launched() != (0, 1):
+        with distributed.processes(args.device or "auto") as (rank, workers):
+            distributed.wait()  # until every process has seen which outputs exist
+            args.shared = len(jobs) == 1
+            args.quiet = args.quiet or (args.shared and rank > 0)
+            return _work(jobs if args.shared else jobs[rank::workers], several, recipe, args)
+    return _work(jobs, several, recipe, args)
+
+
+def _work(jobs: list[_Job], several: bool, recipe: Recipe, args: argparse.Namespace) -> int:
+    """Paint all that is to be painted, and give the exit code."""
     failures: list[str] = []  # the words alone: an exception would keep its pictures in memory
 
     def failed(jobs: Sequence[_Job], error: Exception) -> None:
@@ -685,7 +697,7 @@ def _paint_batch(
     args: argparse.Namespace,
     several: bool,
 ) -> int:
-    from . import transfer
+    from . import distributed, transfer
 
     jobs = [one.job for one in batch]
     if several and not args.quiet:
@@ -701,8 +713,11 @@ def _paint_batch(
             checkpoint=args.checkpoint,
             max_memory=args.max_memory,
             tile=args.tile,
+            shared=args.shared,
             progress=not args.quiet,
         )
+    if args.shared and distributed.launched()[0] > 0:
+        return 0 if result.stopped is None else _INCOMPLETE  # the first process writes
     folders = [None if args.snapshots is None else _frames_of(args.snapshots, job.output, several) for job in jobs]
     return _conclude(result, [job.output for job in jobs], [one.alpha for one in batch], folders, args)
 

@@ -81,6 +81,7 @@ def needed(
     tile: int | None = None,
     pairs: int | None = None,
     device: str = "cpu",
+    workers: int = 1,
 ) -> int:
     """Bytes at the peak of a run at ``size`` (rows, columns), above what the process has before it.
 
@@ -88,7 +89,8 @@ def needed(
     features, the weights, and the optimiser's copies of the picture.
     """
     bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[precision]
-    seen = size if tile is None else max((t.seen.size for t in Tiling.of(vgg, size, tile)), key=math.prod)
+    share = (math.ceil(size[0] / workers), size[1])
+    seen = max((t.seen.size for t in Tiling.of(vgg, size, tile or share)), key=math.prod)
     network = target = weights = 0.0
     if vgg is not None:
         network = batch * _tape(vgg, seen, bytes_each, device)
@@ -139,18 +141,19 @@ def plan(
     budget: int | None = None,
     tile: int | None = None,
     device: str = "cpu",
+    workers: int = 1,
 ) -> Plan:
     """The quickest way to compute a picture of ``size`` within ``budget`` bytes.
 
-    Whole if that fits; else in tiles, as large as they may be; if the optimiser alone takes too much, L-BFGS has to
-    remember fewer steps. A ``tile`` that is given is kept.
+    Whole (or, with several ``workers``, a strip by each) if that fits; else in tiles, as large as they may be; if the
+    optimiser alone takes too much, L-BFGS has to remember fewer steps. A ``tile`` that is given is kept.
 
     Raises:
         RecipeError: it does not fit in any way.
     """
 
     def cost(side: int | None, pairs: int) -> int:
-        return needed(recipe, vgg, size, precision, batch=batch, tile=side, pairs=pairs, device=device)
+        return needed(recipe, vgg, size, precision, batch=batch, tile=side, pairs=pairs, device=device, workers=workers)
 
     sides = [tile]
     if tile is None and vgg is not None:

@@ -77,6 +77,16 @@ class Tape:
             if keep:
                 self._stages.append((size, strips))
 
+    @property
+    def bytes(self) -> int:
+        """What is kept for the way back now, beside the picture."""
+        every = {}
+        for _, strips in self._stages:
+            for tensor in itertools.chain.from_iterable(strip.held for strip in strips):
+                storage = tensor.untyped_storage()
+                every[storage.data_ptr()] = storage.nbytes()
+        return sum(every.values())
+
     @torch.no_grad()
     def gradient(self, slope: Slope) -> Tensor:
         """The gradient with respect to the picture.
@@ -117,6 +127,11 @@ class _Strip:
         self._sizes: list[torch.Size] = []
         self._kept: list[tuple[Tensor, ...]] = []
         self._found: dict[str, Tensor] = {}
+
+    @property
+    def held(self) -> list[Tensor]:
+        """The tensors that it keeps."""
+        return [*itertools.chain.from_iterable(self._kept), *self._found.values()]
 
     def forward(self, x: Tensor, visit: Visit) -> Tensor:
         """The own rows of the last layer."""

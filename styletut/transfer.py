@@ -185,9 +185,11 @@ class Run:
         checkpoint_every: int = 25,
         max_memory: int | float | str | None = None,
         tile: int | None = None,
+        shared: bool = False,
         _resized: bool = False,
     ) -> None:
         self.recipe = recipe
+        self._workers = _count_workers() if shared else 1
         self.device = pick_device(device)
         self.precision = pick_precision(recipe.precision, self.device)
         self.content = _batch(content, recipe.replace(size=None) if _resized else recipe)
@@ -203,7 +205,9 @@ class Run:
         self.start = None if start is None else check_picture(start, "start").detach().float().cpu()
         if self.start is not None and len(self.start) not in (1, len(self.content)):
             raise ImageError(f"{len(self.start)} start pictures for {len(self.content)} of content: give one for each")
-        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        # Of several processes that share a picture, the first one keeps it.
+        kept = checkpoint is not None and not (shared and torch.distributed.get_rank())
+        self.checkpoint = Path(checkpoint) if checkpoint is not None and kept else None
         if isinstance(checkpoint_every, bool) or not isinstance(checkpoint_every, int) or checkpoint_every < 1:
             raise RecipeError(f"checkpoint_every must be 1 step or more, not {checkpoint_every!r}")
         self.checkpoint_every = checkpoint_every
@@ -277,6 +281,7 @@ class Run:
                 budget=self._budget,
                 tile=self.tile,
                 device=self.device.type,
+                workers=self._workers,
             )
         return self._plans[size]
 
@@ -289,10 +294,17 @@ class Run:
             tile = self._plan(size).tile
             try:
                 if tile is None:
-                    return objective.build(content, styles, self.recipe, **options)
-                return tiles.build(content, styles, self.recipe, tile=tile, **options)
+                    goal = objective.build(content, styles, self.recipe, **options)
+                else:
+                    goal = tiles.build(content, styles, self.recipe, tile=tile, **options)
+                if self._workers == 1:
+                    return goal
+                from .distributed import SharedObjective
+
+                return SharedObjective(goal.vgg, goal.terms, tile)
             except Exception as error:
-                if not memory.is_exhausted(error):
+                # Other processes would not know of smaller tiles, and wait for this one.
+                if self._workers > 1 or not memory.is_exhausted(error):
                     raise
             self._smaller(size)
 
@@ -383,7 +395,7 @@ class Run:
             self._optimizer = self._new_optimizer()
             self.seconds += time.perf_counter() - started
             while self._iteration < steps:
-                if self._stopping:
+                if self._stop_asked():
                     self.stopped = "interrupted"
                     return
                 started = time.perf_counter()
@@ -417,6 +429,14 @@ class Run:
                 self._diverged("the picture itself is not finite")
                 return
             self._scale, self._iteration = self._scale + 1, 0
+
+    def _stop_asked(self) -> bool:
+        """By anyone: processes that share a picture stop at the same step."""
+        if self._workers > 1:
+            from .distributed import agree
+
+            return agree(self._stopping, self.device)
+        return self._stopping
 
     def _step(self) -> None:
         recipe, variable = self.recipe, self._variable
@@ -456,7 +476,7 @@ class Run:
                 losses = self._goal(self._to_picture(variable))
                 losses["total"].backward()
             except Exception as error:
-                if not memory.is_exhausted(error):
+                if self._workers > 1 or not memory.is_exhausted(error):
                     raise
                 losses = {}
             if losses:
@@ -508,17 +528,18 @@ class Run:
         elif recipe.optimizer == "adam":
             optimizer = torch.optim.Adam([self._variable], lr=recipe.learning_rate)
         else:
-            optimizer = torch.optim.LBFGS(
-                [self._variable],
-                lr=recipe.learning_rate,
-                max_iter=recipe.evaluations,
-                # torch's line search may make one evaluation more than it is allowed.
-                max_eval=max(1, recipe.evaluations - recipe.line_search),
-                history_size=self._plan((self._variable.shape[-2], self._variable.shape[-1])).pairs,
-                tolerance_grad=0,
-                tolerance_change=0,
-                line_search_fn="strong_wolfe" if recipe.line_search else None,
-            )
+            with _without_compiler():
+                optimizer = torch.optim.LBFGS(
+                    [self._variable],
+                    lr=recipe.learning_rate,
+                    max_iter=recipe.evaluations,
+                    # torch's line search may make one evaluation more than it is allowed.
+                    max_eval=max(1, recipe.evaluations - recipe.line_search),
+                    history_size=self._plan((self._variable.shape[-2], self._variable.shape[-1])).pairs,
+                    tolerance_grad=0,
+                    tolerance_change=0,
+                    line_search_fn="strong_wolfe" if recipe.line_search else None,
+                )
         if self._resumed is not None:
             optimizer.load_state_dict(self._resumed)
             self._resumed = None
@@ -660,6 +681,7 @@ def iterate(
     checkpoint_every: int = 25,
     max_memory: int | float | str | None = None,
     tile: int | None = None,
+    shared: bool = False,
     **changes: Any,
 ) -> Run:
     """Set up a transfer and give it back as an iterator of `Step`.
@@ -678,6 +700,8 @@ def iterate(
             L-BFGS alone would take too much it remembers fewer steps; `Run.plan` says what was chosen. If memory
             runs out all the same, the run goes on in smaller tiles and a `TilingWarning` says so.
         tile: compute in tiles of about so many pixels a side, whatever the memory.
+        shared: compute together with the other processes of ``torch.distributed``, which all make the same call; the
+            result is the same in all (`distributed`). Only the first keeps the checkpoint.
         **changes: fields of the recipe to change, for example ``size=512, seed=3``; ``steps=100`` sets the budget.
 
     Raises:
@@ -704,6 +728,7 @@ def iterate(
         checkpoint_every=checkpoint_every,
         max_memory=max_memory,
         tile=tile,
+        shared=shared,
     )
 
 
@@ -855,6 +880,17 @@ def pick_precision(precision: str, device: torch.device) -> str:
     return "bfloat16" if native else "float32"
 
 
+def _count_workers() -> int:
+    """Processes that share a picture.
+
+    Raises:
+        DeviceError: they cannot talk.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        raise DeviceError("to share a picture, start with torchrun and call within st.distributed.processes()")
+    return torch.distributed.get_world_size()
+
+
 def _device_name(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
@@ -968,6 +1004,20 @@ def _batch(content: Pictures, recipe: Recipe) -> Tensor:
         sizes = ", ".join(f"{p.shape[-1]} x {p.shape[-2]}" for p in pictures)
         raise RecipeError(f"the pictures of a batch must have one size, not {sizes}: replace(size=(rows, columns))")
     return torch.cat(pictures)
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Keep torch from importing its compiler, which takes a second, only to tell it to leave an optimiser alone."""
+    plain = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
+    if plain is None or hasattr(plain, "__dynamo_disable"):
+        yield
+        return
+    plain.__dynamo_disable = plain
+    try:
+        yield
+    finally:
+        del plain.__dynamo_disable
 
 
 def _finite_gradient(loss: Tensor, variable: Tensor) -> bool:

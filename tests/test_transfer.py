@@ -1403,3 +1403,16 @@ def test_a_wobble_below_the_first_loss_is_not_an_overshoot(
     run._losses = {"total": 2.0}
     with pytest.raises(transfer._Overshot):
         run._judge(run._variable)
+
+
+def test_a_first_step_does_not_wait_for_torchs_compiler() -> None:
+    script = """
+import sys, torch
+import styletut as st
+picture, tiny = torch.rand(1, 3, 32, 32), st.vgg.random_weights(width=0.1)
+next(st.iterate(picture, picture, weights=tiny, device="cpu"))
+assert "torch._dynamo" not in sys.modules
+assert not hasattr(torch.optim.Optimizer.add_param_group.__wrapped__, "__dynamo_disable")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ gets that hint. Tests then take the row through its right answer and every slip.
 
 from __future__ import annotations
 
-from . import depth, features, first, gallery, gpu, gram, layers, losses, optimisers, pictures, recipes, starts
+from . import depth, features, first, gallery, gpu, gram, large, layers, losses, optimisers, pictures, recipes, starts
 from .kinds import Function, Value
 
 EXERCISES: dict[str, Value | Function] = {
@@ -24,6 +24,7 @@ EXERCISES: dict[str, Value | Function] = {
         optimisers,
         gpu,
         recipes,
+        large,
         gallery,
     )
     for label, exercise in chapter.EXERCISES.items()

@@ -1,0 +1,129 @@
+"""Several processes, one picture: the same as one process makes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import styletut as st
+from styletut import distributed, objective, recipes, vgg
+from styletut.errors import DeviceError
+
+SCRIPT = """
+import sys, torch
+import styletut as st
+import test_distributed as here
+torch.set_num_threads(1)
+with st.distributed.processes() as (rank, workers):
+    torch.save(here.everything(shared=True), f"{sys.argv[1]}/{rank}.pt")
+"""
+
+SIZES = [(64, 48), (101, 83), (24, 40)]  # the last cannot be cut
+TILES = [None, 32]
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"optimizer": "sgd", "learning_rate": 1.0},
+    "adam": {"optimizer": "adam", "learning_rate": 0.02},
+    "lbfgs": {"optimizer": "lbfgs", "memory": 5},
+}
+
+
+def everything(shared: bool) -> dict[str, Any]:
+    """Gradients of the objective and pictures of whole runs, by all processes together or by one."""
+    weights = vgg.random_weights(width=0.1)
+    recipe = recipes.get("fast").replace(weights=weights, size=None, precision="float64", tv_weight=0.3)
+    found: dict[str, Any] = {}
+    for size in SIZES:
+        generator = torch.Generator().manual_seed(1)
+        photo, painting, picture = (torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) for _ in range(3))
+        whole = objective.build(photo, painting, recipe, vgg=vgg.VGG(recipe.layers, weights=weights).double())
+        for tile in TILES:
+            goal = distributed.SharedObjective(whole.vgg, whole.terms, tile) if shared else whole
+            picture.requires_grad_(True)
+            losses = goal(picture)
+            (gradient,) = torch.autograd.grad(losses["total"], picture)
+            found[f"{size} {tile}"] = {name: loss.detach() for name, loss in losses.items()} | {"gradient": gradient}
+        for name, options in OPTIMIZERS.items():
+            changes = options | {"scales": ((0.5, 3), (1.0, 3))}
+            result = st.stylize(photo, painting, recipe, shared=shared, progress=False, device="cpu", **changes)
+            found[f"{size} {name}"] = {"picture": result.picture, "loss": result.history[-1]["losses"]["total"]}
+    return found
+
+
+def run_together(*command: str, count: int = 2, cwd: Path | None = None) -> list[subprocess.CompletedProcess[str]]:
+    """Start processes as torchrun does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, *command],
+            env=os.environ
+            | shared
+            | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(Path(__file__).parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+        )
+        for rank in range(count)
+    ]
+    done = []
+    for process in running:
+        out, errors = process.communicate(timeout=300)
+        done.append(subprocess.CompletedProcess(process.args, process.returncode, out, errors))
+    return done
+
+
+def test_two_processes_make_the_picture_of_one(tmp_path: Path) -> None:
+    for process in run_together("-c", SCRIPT, str(tmp_path)):
+        assert process.returncode == 0, process.stderr
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    alone = everything(shared=False)
+    assert set(first) == set(second) == set(alone)
+    for case, wanted in alone.items():
+        for part, value in wanted.items():
+            assert torch.equal(torch.as_tensor(first[case][part]), torch.as_tensor(second[case][part])), (case, part)
+            # Runs add up the rounding of six steps, and end in float32.
+            torch.testing.assert_close(
+                torch.as_tensor(first[case][part]), torch.as_tensor(value), rtol=1e-6, atol=1e-6, msg=f"{case} {part}"
+            )
+    for size in SIZES:
+        for tile in TILES:
+            a, b = first[f"{size} {tile}"]["gradient"], alone[f"{size} {tile}"]["gradient"]
+            assert float((a - b).norm() / b.norm()) < 1e-10
+
+
+def test_sharing_without_other_processes_says_how_to_start_them() -> None:
+    picture = torch.rand(1, 3, 32, 32)
+    with pytest.raises(DeviceError, match="start with torchrun"):
+        st.iterate(picture, picture, shared=True)
+    with pytest.raises(DeviceError, match="torchrun --nproc-per-node 2"), distributed.processes():
+        pass
+
+
+def test_the_command_shares_one_picture(tmp_path: Path) -> None:
+    words = ("sample:cat", "sample:waves", "--size", "64", "--steps", "3", "--precision", "float32")
+    together = run_together("-m", "styletut", *words, "-o", "out.png", cwd=tmp_path)
+    assert [process.returncode for process in together] == [0, 0], together[0].stderr + together[1].stderr
+    assert "wrote out.png" in together[0].stdout and together[1].stdout == ""
+    alone = subprocess.run(
+        [sys.executable, "-m", "styletut", *words, "-o", "one.png", "-q"], cwd=tmp_path, check=False, env=os.environ
+    )
+    assert alone.returncode == 0
+    a, b = st.load_image(tmp_path / "out.png"), st.load_image(tmp_path / "one.png")
+    assert float((a - b).abs().max()) < 2.5 / 255
+
+
+def test_the_command_shares_out_several_pictures(tmp_path: Path) -> None:
+    words = ("sample:cat", "sample:coffee", "sample:astronaut", "-s", "sample:waves", "--size", "48", "--steps", "3")
+    together = run_together("-m", "styletut", *words, "-o", "painted/", cwd=tmp_path)
+    assert [process.returncode for process in together] == [0, 0], together[0].stderr + together[1].stderr
+    assert len(list((tmp_path / "painted").iterdir())) == 3
