@@ -527,3 +527,8 @@ def test_a_notebook_that_fails_is_left_as_it_was(tmp_path: Path, capsys: pytest.
 )
 def test_names_of_others_link_to_their_documentation(name: str, url: str | None) -> None:
     assert styletut_book.external_url(name) == url
+
+
+@pytest.mark.parametrize("name", ["README.md", "benchmarks/README.md"])
+def test_the_comparison_is_quoted_as_it_was_measured(name: str) -> None:
+    assert (ROOT / "benchmarks" / "compare.md").read_text().strip() in (ROOT / name).read_text()

@@ -73,6 +73,23 @@ def test_features_and_gradient_are_those_of_autograd(
     torch.testing.assert_close(found.gradient(slope), gradient, rtol=1e-9, atol=1e-12)
 
 
+def test_it_keeps_a_part_of_what_autograd_keeps_and_lets_it_go() -> None:
+    network, picture = net(["relu1_1", "relu3_1", "relu5_1"], dtype=torch.float32), picture_of(64, 48).float()
+    seen: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        kept = network(picture.clone().requires_grad_(True))
+    assert kept
+    made = Tape(network, picture, lambda *_: None)
+    assert 0 < made.bytes < sum(seen.values()) / 2
+    made.gradient(lambda name, x, window: torch.ones_like(x))
+    assert made.bytes == 0
+
+
 def test_without_the_way_back_nothing_is_kept(strips: bool) -> None:
     network, picture = net(LAYERS), picture_of(64, 48)
     seen = []
