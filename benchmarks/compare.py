@@ -6,7 +6,7 @@ measures seconds per evaluation, peak memory, start-up, the loss against seconds
 and writes compare.json, compare.md and compare.png beside itself. `--only speed race` measures some of it anew and
 keeps the rest.
 
-pastiche (PyPI) is run as it is. Its objective, written out in `judge`, is styletut's with the fields of `RECIPE`:
+pastiche (PyPI) is run as it is. Its objective, written out in `judge`, is styletut's with the fields of `recipe`:
 content 0.01 * mean (a - b)^2 at relu4_2, style 10 / N^2 * mean (G - A)^2 of per-position Gram matrices at relu1_1 ...
 relu5_1. Losses that are compared are all taken by `judge`, in float32 and outside the timing.
 """

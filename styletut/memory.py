@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .distributed import share
 from .errors import RecipeError
 from .recipes import Recipe
 from .tape import blocks, strips
@@ -89,8 +90,7 @@ def needed(
     features, the weights, and the optimiser's copies of the picture.
     """
     bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[precision]
-    share = (math.ceil(size[0] / workers), size[1])
-    seen = max((t.seen.size for t in Tiling.of(vgg, size, tile or share)), key=math.prod)
+    seen = max((t.seen.size for t in Tiling.of(vgg, size, tile or share(size, workers))), key=math.prod)
     network = target = weights = 0.0
     if vgg is not None:
         network = batch * _tape(vgg, seen, bytes_each, device)

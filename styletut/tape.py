@@ -152,7 +152,9 @@ class _Strip:
                 x = F.avg_pool2d(x, 2)
             elif self.keep:
                 x, places = F.max_pool2d(x, 2, return_indices=True)
-                kept = (x.bool(), places.sub_(_corners(places, before.shape[-1])).to(torch.int16))
+                columns = before.shape[-1]
+                short = torch.int16 if columns < 2**15 - 1 else torch.int32  # the offset of the last is columns + 1
+                kept = (x.bool(), places.sub_(_corners(places, columns)).to(short))
                 del places
             else:
                 x = F.max_pool2d(x, 2)
@@ -193,7 +195,8 @@ class _Strip:
                     g.mul_(kept[0])
             elif vgg.pooling == "average":
                 g = F.interpolate(g.div_(4), scale_factor=2)
-                g = F.pad(g, (0, size[-1] - g.shape[-1], 0, size[-2] - g.shape[-2]))
+                if g.shape[-2:] != size[-2:]:  # an odd row or column is in no window
+                    g = F.pad(g, (0, size[-1] - g.shape[-1], 0, size[-2] - g.shape[-2]))
             else:
                 places = kept[1] + _corners(kept[1], size[-1])
                 g = F.max_unpool2d(g.mul_(kept[0]), places, [2, 2], output_size=size[-2:])

@@ -117,6 +117,14 @@ def test_equal_values_in_a_window_send_the_gradient_to_the_first_as_autograd_doe
     torch.testing.assert_close(found, wanted)
 
 
+def test_a_picture_wider_than_16_bits_can_count() -> None:
+    network, picture = net(["pool1"]), torch.rand(1, 3, 2, 2**15 + 3, dtype=torch.float64)
+    _, wanted = by_autograd(network, picture)
+    given = slopes(network(picture))
+    found = Tape(network, picture, lambda *_: None).gradient(lambda name, x, window: window.of(given[name]).clone())
+    torch.testing.assert_close(found, wanted)
+
+
 def test_a_rim_that_is_too_narrow_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     network, picture = net(["pool1"]), picture_of(64, 48)
 
