@@ -119,6 +119,18 @@ def share(size: tuple[int, int], workers: int) -> tuple[int, int]:
     return max(1, math.ceil(size[0] / workers)), size[1]
 
 
+def least(amount: float, device: torch.device) -> float:
+    """The least of what the processes have."""
+    found = torch.tensor(amount, dtype=torch.float64, device=device)
+    dist.all_reduce(found, dist.ReduceOp.MIN)
+    return float(found)
+
+
+def neighbours() -> int:
+    """Processes on this machine, which share its memory, this one included."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def agree(flag: bool, device: torch.device) -> bool:
     """Whether the flag is set in any process."""
     found = torch.tensor(float(flag), device=device)

@@ -239,6 +239,8 @@ class Run:
         self._budget = self.max_memory
         if self._budget is None and (free := memory.available(self.device)) is not None:
             self._budget = int(memory.SHARE * free)
+        if self._workers > 1:
+            self._budget = _common_budget(self._budget, self.max_memory is None, self.device)
         self._plan(self._sizes()[-1])  # now, before anything runs, if it does not fit
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self._variable = self._best_variable = self._to_variable(self._starting_picture(self._sizes()[0]))
@@ -1004,6 +1006,18 @@ def _batch(content: Pictures, recipe: Recipe) -> Tensor:
         sizes = ", ".join(f"{p.shape[-1]} x {p.shape[-2]}" for p in pictures)
         raise RecipeError(f"the pictures of a batch must have one size, not {sizes}: replace(size=(rows, columns))")
     return torch.cat(pictures)
+
+
+def _common_budget(budget: int | None, free: bool, device: torch.device) -> int | None:
+    """One budget for all processes that share a picture: with different plans their tiles would not fit together.
+
+    ``free``: it is what a machine has free, and is there once for all processes on it.
+    """
+    from .distributed import least, neighbours
+
+    mine = math.inf if budget is None else budget / (neighbours() if free and device.type == "cpu" else 1)
+    found = least(mine, device)
+    return None if math.isinf(found) else int(found)
 
 
 @contextmanager

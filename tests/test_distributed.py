@@ -101,6 +101,37 @@ def test_two_processes_make_the_picture_of_one(tmp_path: Path) -> None:
             assert float((a - b).norm() / b.norm()) < 1e-10
 
 
+def test_processes_with_different_room_make_one_plan(tmp_path: Path) -> None:
+    script = SCRIPT.replace(
+        "here.everything(shared=True)",
+        """here.planned(["600 MB", "350 MB"][rank])""",
+    )
+    for process in run_together("-c", script, str(tmp_path)):
+        assert process.returncode == 0, process.stderr
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first == second
+    assert first[1] < 10 == alone_planned("600 MB")[1]  # the poorer one's
+
+
+def planned(room: str) -> tuple[int | None, int, int]:
+    """The plan of a shared run with so much memory."""
+    return plan_of(st.iterate(*large(), shared=True, max_memory=room, device="cpu"))
+
+
+def alone_planned(room: str) -> tuple[int | None, int, int]:
+    return plan_of(st.iterate(*large(), max_memory=room, device="cpu"))
+
+
+def plan_of(run: st.Run) -> tuple[int | None, int, int]:
+    return run.plan.tile, run.plan.pairs, run.plan.bytes
+
+
+def large() -> tuple[Any, ...]:
+    picture = torch.rand(1, 3, 640, 480)
+    recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1), size=None, precision="float32")
+    return picture, picture, recipe
+
+
 def test_sharing_without_other_processes_says_how_to_start_them() -> None:
     picture = torch.rand(1, 3, 32, 32)
     with pytest.raises(DeviceError, match="start with torchrun"):
