@@ -242,9 +242,15 @@ def judge(files: tuple[Path, Path]) -> Callable[[Any], float]:
 
 
 RACERS: dict[str, dict[str, Any]] = {
-    "styletut, one scale": {"precision": "auto"},
-    "styletut, two scales": {"precision": "auto", "scales": ((0.5, 150), (1.0, 150))},
-    "styletut, three scales": {"precision": "auto", "scales": ((0.25, 150), (0.5, 100), (1.0, 150))},
+    "styletut, pixels": {"precision": "auto"},
+    "styletut, decorrelated": {"precision": "auto", "decorrelation": 0.5, "memory": 20},
+    "styletut, decorrelated, float32": {"precision": "float32", "decorrelation": 0.5, "memory": 20},
+    "styletut, decorrelated, two scales": {
+        "precision": "auto",
+        "decorrelation": 0.5,
+        "memory": 20,
+        "scales": ((0.5, 40), (1.0, STEPS)),
+    },
 }
 
 
@@ -277,7 +283,7 @@ def race(size: int = 512) -> dict[str, Any]:
             for step in run:
                 last = step.scale == step.scales - 1
                 if last and (step.iteration % 5 == 0 or step.iteration == 1):
-                    picture = run._variable.detach() / run.recipe.pixel_range
+                    picture = run._to_picture(run._variable.detach())
                     curve.append((step.evaluations, step.seconds, loss(picture.float())))
                     if curve[-1][2] < goal and len(curve) > 3 and curve[-4][2] < goal:
                         break

@@ -46,7 +46,7 @@ _POSITIVE = (
     "pixel_range",
     "batch",
 )
-_NOT_NEGATIVE = ("content_weight", "style_weight", "tv_weight", "snapshot_every", "seed")
+_NOT_NEGATIVE = ("content_weight", "style_weight", "tv_weight", "decorrelation", "snapshot_every", "seed")
 _WHOLE = ("decay_steps", "memory", "evaluations", "snapshot_every", "batch", "seed")
 
 
@@ -118,6 +118,9 @@ class Recipe:
     """L-BFGS forgets its memory after each step."""
     pixel_range: float = 1.0
     """The optimiser moves a picture on the scale 0 to ``pixel_range``: a learning rate means nothing without it."""
+    decorrelation: float = 0.0
+    """The optimiser moves spatial frequency f by ``f ** -decorrelation``, and colour less (`optim.Spectrum`): 0 for
+    pixels as they are."""
     clamp: str = "none"
     """Keep the picture in its range: ``forward`` (what the network sees), ``step`` (after each step), or ``none``."""
 

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import __version__, memory, objective, tiles
+from . import __version__, memory, objective, optim, tiles
 from .errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError, did_you_mean
 from .images import check_picture, resize, save_image, to_pil, write_atomically
 from .recipes import Recipe, get
@@ -243,6 +243,7 @@ class Run:
             self._budget = _common_budget(self._budget, self.max_memory is None, self.device)
         self._plan(self._sizes()[-1])  # now, before anything runs, if it does not fit
         self._generator = torch.Generator().manual_seed(recipe.seed)
+        self._spectra: dict[tuple[int, int], optim.Spectrum] = {}
         self._variable = self._best_variable = self._to_variable(self._starting_picture(self._sizes()[0]))
         self._steps = self._loop()
 
@@ -356,18 +357,34 @@ class Run:
         return mean + share * (content - mean) + (1 - share) * noise / 255
 
     def _to_variable(self, picture: Tensor) -> Tensor:
-        """The optimiser's leaf: the picture on the recipe's own scale."""
+        """The optimiser's leaf: the picture on the recipe's own scale and in its coordinates."""
+        picture = picture.to(self.device, self._working_dtype())
+        if self.recipe.decorrelation:
+            picture = self._spectrum(picture).coordinates(picture)
         # Contiguous, because torch's L-BFGS flattens gradients with view().
-        return (picture.to(self.device, self._working_dtype()) * self.recipe.pixel_range).contiguous()
+        return (picture * self.recipe.pixel_range).contiguous()
+
+    def _from_variable(self, variable: Tensor) -> Tensor:
+        """The picture that a leaf stands for, out of range where it is."""
+        picture = variable / self.recipe.pixel_range
+        return self._spectrum(picture).picture(picture) if self.recipe.decorrelation else picture
+
+    def _spectrum(self, picture: Tensor) -> optim.Spectrum:
+        size = (picture.shape[-2], picture.shape[-1])
+        if size not in self._spectra:
+            self._spectra = {
+                size: optim.Spectrum(self.recipe.decorrelation, size, device=self.device, dtype=self._working_dtype())
+            }
+        return self._spectra[size]
 
     def _to_picture(self, variable: Tensor) -> Tensor:
-        picture = (variable / self.recipe.pixel_range).contiguous(memory_format=torch.channels_last)
+        picture = self._from_variable(variable).contiguous(memory_format=torch.channels_last)
         return picture.clamp(0, 1) if self.recipe.clamp == "forward" else picture
 
     def picture(self, *, best: bool = False) -> Tensor:
         """The current picture (or the best of this scale) in [0, 1], on the CPU."""
         variable = self._best_variable if best else self._variable
-        return (variable.detach() / self.recipe.pixel_range).clamp(0, 1).float().cpu().contiguous().clone()
+        return self._from_variable(variable.detach()).clamp(0, 1).float().cpu().contiguous().clone()
 
     # --- the descent ---------------------------------------------------------------------------------
 
@@ -388,7 +405,7 @@ class Run:
             started = time.perf_counter()
             self._goal = self._build(size)
             if tuple(self._variable.shape[-2:]) != size:
-                picture = (self._variable.detach() / self.recipe.pixel_range).float().cpu()
+                picture = self._from_variable(self._variable.detach()).float().cpu()
                 self._variable = self._to_variable(self._at(picture, size))
             self._variable = self._variable.detach().requires_grad_(True)
             if self._iteration == 0:
@@ -464,9 +481,15 @@ class Run:
             with torch.no_grad():
                 variable.copy_(self._best_variable)
             self._optimizer = self._new_optimizer()
+            for group in self._optimizer.param_groups:
+                if "first_step" in group:  # it may be what went too far
+                    group["first_step"] /= 100
         if recipe.clamp == "step":
             with torch.no_grad():
-                variable.clamp_(0, recipe.pixel_range)
+                if recipe.decorrelation:
+                    variable.copy_(self._to_variable(self._from_variable(variable).clamp(0, 1)))
+                else:
+                    variable.clamp_(0, recipe.pixel_range)
         self._iteration += 1
         self._within = False
 
@@ -525,27 +548,35 @@ class Run:
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         recipe = self.recipe
-        if recipe.optimizer == "sgd":
-            optimizer: torch.optim.Optimizer = torch.optim.SGD([self._variable], lr=recipe.learning_rate)
-        elif recipe.optimizer == "adam":
-            optimizer = torch.optim.Adam([self._variable], lr=recipe.learning_rate)
-        else:
-            with _without_compiler():
-                optimizer = torch.optim.LBFGS(
-                    [self._variable],
-                    lr=recipe.learning_rate,
-                    max_iter=recipe.evaluations,
-                    # torch's line search may make one evaluation more than it is allowed.
-                    max_eval=max(1, recipe.evaluations - recipe.line_search),
-                    history_size=self._plan((self._variable.shape[-2], self._variable.shape[-1])).pairs,
-                    tolerance_grad=0,
-                    tolerance_change=0,
-                    line_search_fn="strong_wolfe" if recipe.line_search else None,
-                )
+        with _without_compiler():
+            if recipe.optimizer == "sgd":
+                optimizer: torch.optim.Optimizer = torch.optim.SGD([self._variable], lr=recipe.learning_rate)
+            elif recipe.optimizer == "adam":
+                optimizer = torch.optim.Adam([self._variable], lr=recipe.learning_rate)
+            else:
+                optimizer = self._new_lbfgs()
         if self._resumed is not None:
             optimizer.load_state_dict(self._resumed)
             self._resumed = None
         return optimizer
+
+    def _new_lbfgs(self) -> torch.optim.Optimizer:
+        recipe = self.recipe
+        pairs = self._plan((self._variable.shape[-2], self._variable.shape[-1])).pairs
+        if recipe.evaluations == 1:
+            first_step = optim.FIRST * recipe.pixel_range
+            return optim.LBFGS([self._variable], lr=recipe.learning_rate, history_size=pairs, first_step=first_step)
+        return torch.optim.LBFGS(
+            [self._variable],
+            lr=recipe.learning_rate,
+            max_iter=recipe.evaluations,
+            # torch's line search may make one evaluation more than it is allowed.
+            max_eval=max(1, recipe.evaluations - recipe.line_search),
+            history_size=pairs,
+            tolerance_grad=0,
+            tolerance_change=0,
+            line_search_fn="strong_wolfe" if recipe.line_search else None,
+        )
 
     # --- the end, and saving -------------------------------------------------------------------------
 

@@ -1,0 +1,217 @@
+"""The optimiser made for pictures, and the coordinates it moves them in."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as some
+from torch import Tensor
+
+import styletut as st
+from styletut import optim, vgg
+from styletut.optim import LBFGS, Spectrum
+
+TINY = vgg.random_weights(width=0.1)
+SMALL = st.recipes.get("fast").replace(weights=TINY, size=None, scales=((1.0, 12),), precision="float32")
+
+
+def bowl(curvatures: Tensor) -> Callable[[Tensor], Tensor]:
+    """A quadratic that is no quadratic: with a quartic part, so that curvatures change on the way."""
+    return lambda x: (curvatures * x**2).sum() / 2 + (x**4).sum() / 20
+
+
+def path(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int, **options: float) -> list[tuple[Tensor, Tensor]]:
+    """Points and gradients on the way."""
+    x = start.clone().requires_grad_(True)
+    optimizer = LBFGS([x], **options)  # type: ignore[arg-type]
+    found: list[tuple[Tensor, Tensor]] = []
+
+    def evaluate() -> Tensor:
+        optimizer.zero_grad()
+        value = loss(x)
+        value.backward()
+        assert x.grad is not None
+        found.append((x.detach().clone(), x.grad.clone()))
+        return value
+
+    for _ in range(steps):
+        optimizer.step(evaluate)
+    return found
+
+
+def dense(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """The inverse Hessian by the BFGS formula, matrix by matrix (Nocedal and Wright 2006, equation 6.17)."""
+    one = torch.eye(len(pairs[0][0]), dtype=torch.float64)
+    inverse = one * max(float(s @ y / (y @ y)) for s, y in pairs[-optim.RECENT :])
+    for s, y in pairs:
+        rho = 1 / (s @ y)
+        left = one - rho * torch.outer(s, y)
+        inverse = left @ inverse @ left.T + rho * torch.outer(s, s)
+    return inverse
+
+
+@pytest.mark.parametrize("memory", [1, 3, 20])
+def test_every_step_is_that_of_the_matrix_formula(memory: int) -> None:
+    curvatures = torch.logspace(0, 1, 12, dtype=torch.float64)
+    found = path(bowl(curvatures), torch.linspace(-2, 1, 12, dtype=torch.float64), 16, lr=0.9, history_size=memory)
+    (x, g), (after, _) = found[:2]
+    first = 12**0.5 / 255
+    torch.testing.assert_close(after - x, -0.9 * first * g / g.norm(), msg="the first step has its size in pixels")
+    pairs: list[tuple[Tensor, Tensor]] = []
+    for (before, g0), (x, g), (after, _) in zip(found, found[1:], found[2:], strict=False):
+        pairs = [*pairs, (x - before, g - g0)][-memory:]
+        torch.testing.assert_close(after - x, -0.9 * dense(pairs) @ g, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_the_unit_of_the_loss_does_not_matter(unit: float) -> None:
+    """torch's own skips a pair where s'y is below 1e-10, and stalls where losses are small."""
+    loss = bowl(torch.logspace(0, 2, 30, dtype=torch.float64))
+    start = torch.linspace(-1, 1, 30, dtype=torch.float64)
+    plain = path(loss, start, 25)
+    scaled = path(lambda x: unit * loss(x), start, 25)
+    torch.testing.assert_close(scaled[-1][0], plain[-1][0], rtol=1e-5, atol=1e-9)
+
+
+def test_it_comes_to_the_minimum_of_an_elongated_valley() -> None:
+    found = path(bowl(torch.logspace(0, 2, 50, dtype=torch.float64)), torch.ones(50, dtype=torch.float64), 150)
+    assert float(found[-1][0].abs().max()) < 1e-6
+
+
+def test_where_there_is_no_slope_there_is_no_step() -> None:
+    found = path(lambda x: (x**2).sum(), torch.zeros(10**6), 3)
+    assert all(float(x.abs().max()) == 0 for x, _ in found)
+
+
+def test_a_hill_does_not_turn_it_uphill() -> None:
+    """Where the curvature is negative a pair tells nothing of a minimum, and is left out."""
+    found = path(lambda x: torch.cos(x).sum(), torch.full((4,), 0.3, dtype=torch.float64), 40, first_step=0.5)
+    assert float(torch.cos(found[-1][0]).sum()) == pytest.approx(-4)
+
+
+def test_several_parameters_are_one_vector() -> None:
+    curvatures, start = torch.tensor([1.0, 3.0, 9.0, 27.0]), torch.tensor([1.0, -1.0, 1.0, 2.0])
+    found = path(bowl(curvatures), start, 8)
+    parts = [start[:1].clone().requires_grad_(True), start[1:].clone().view(3, 1).requires_grad_(True)]
+    optimizer = LBFGS(parts)
+
+    def evaluate() -> Tensor:
+        optimizer.zero_grad()
+        value = bowl(curvatures)(torch.cat([part.flatten() for part in parts]))
+        value.backward()
+        return value
+
+    for _ in range(7):
+        optimizer.step(evaluate)
+    torch.testing.assert_close(torch.cat([part.detach().flatten() for part in parts]), found[7][0])
+
+
+# --- coordinates ----------------------------------------------------------------------------------------
+
+
+def wave(frequency: float, colours: tuple[float, float, float], size: int = 40) -> Tensor:
+    row = torch.cos(2 * torch.pi * frequency * torch.arange(size, dtype=torch.float64))
+    return row.expand(size, size) * torch.tensor(colours, dtype=torch.float64).view(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "colours", "factor"),
+    [
+        (0.1, (1, 1, 1), 1.0),
+        (0.025, (1, 1, 1), 2.0),
+        (0.4, (1, 1, 1), 0.5),
+        (0.1, (1, -1, 0), optim.COLOUR),
+        (0.1, (1, 1, -2), optim.COLOUR),
+        (0.025, (1, -1, 0), 2 * optim.COLOUR),
+        (0.0, (1, 1, 1), 2.0),  # the mean as the lowest frequency
+    ],
+)
+def test_what_the_coordinates_scale(frequency: float, colours: tuple[float, float, float], factor: float) -> None:
+    x = wave(frequency, colours)
+    torch.testing.assert_close(Spectrum(0.5, (40, 40), dtype=torch.float64).picture(x), factor * x)
+
+
+@given(rows=some.integers(1, 40), columns=some.integers(1, 40), exponent=some.floats(0, 2), seed=some.integers(0, 99))
+def test_there_and_back(rows: int, columns: int, exponent: float, seed: int) -> None:
+    picture = torch.rand(2, 3, rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    spectrum = Spectrum(exponent, (rows, columns), dtype=torch.float64)
+    torch.testing.assert_close(spectrum.picture(spectrum.coordinates(picture)), picture)
+
+
+def test_the_gradient_passes_through_the_same_filter() -> None:
+    spectrum = Spectrum(0.7, (6, 9), dtype=torch.float64)
+    x = torch.rand(1, 3, 6, 9, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(spectrum.picture, x)
+    a, b = torch.rand(2, 1, 3, 6, 9, dtype=torch.float64)
+    assert float((spectrum.picture(a) * b).sum()) == pytest.approx(float((a * spectrum.picture(b)).sum()))
+
+
+# --- in a run -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photo() -> Tensor:
+    return st.samples.load("cat", size=48)
+
+
+@pytest.fixture
+def painting() -> Tensor:
+    return st.samples.load("starry_night", size=64)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("pixel_range", [1.0, 255.0])
+def test_a_run_begins_at_its_picture_in_any_coordinates(
+    optimizer: str, pixel_range: float, photo: Tensor, painting: Tensor
+) -> None:
+    run = st.iterate(photo, painting, SMALL, decorrelation=0.5, optimizer=optimizer, pixel_range=pixel_range)
+    torch.testing.assert_close(run.picture(), photo, atol=1e-5, rtol=0)
+
+
+def test_zero_moves_pixels(photo: Tensor, painting: Tensor) -> None:
+    run = st.iterate(photo, painting, SMALL, decorrelation=0.0)
+    assert torch.equal(run._variable.detach(), photo)
+
+
+def test_coordinates_change_the_way_and_not_the_loss(photo: Tensor, painting: Tensor) -> None:
+    first, last = {}, {}
+    for exponent in (0.0, 0.5):
+        history = st.stylize(photo, painting, SMALL, decorrelation=exponent, progress=False).history
+        first[exponent], last[exponent] = history[0]["losses"]["total"], history[-1]["losses"]["total"]
+    assert first[0.5] == pytest.approx(first[0.0], rel=1e-4)
+    assert last[0.5] != pytest.approx(last[0.0], rel=1e-4) and last[0.5] < first[0.5]
+
+
+def test_clamping_after_each_step_is_of_the_picture(photo: Tensor, painting: Tensor) -> None:
+    changes: dict[str, Any] = {"optimizer": "adam", "learning_rate": 0.3, "decorrelation": 0.5}
+    seen = {}
+    for clamp in ("none", "step"):
+        run = st.iterate(photo, painting, SMALL, clamp=clamp, **changes)
+        seen[clamp] = [run._from_variable(run._variable.detach()) for _ in run]
+    assert all(float(x.min()) > -1e-4 and float(x.max()) < 1 + 1e-4 for x in seen["step"])
+    assert any(float(x.min()) < -0.1 for x in seen["none"])
+
+
+@pytest.mark.parametrize("scales", [((1.0, 8),), ((0.5, 4), (1.0, 4))])
+def test_a_run_in_coordinates_goes_on_from_its_checkpoint(
+    scales: tuple[tuple[float, int], ...], photo: Tensor, painting: Tensor, tmp_path: Path
+) -> None:
+    recipe = SMALL.replace(decorrelation=0.5, scales=scales)
+    whole = st.stylize(photo, painting, recipe, progress=False).picture
+    run = st.iterate(photo, painting, recipe)
+    for _ in itertools.islice(run, 6):
+        pass
+    run.save(tmp_path / "run.pt")
+    assert torch.equal(st.resume(tmp_path / "run.pt", weights=TINY, progress=False).picture, whole)
+
+
+def test_a_recipe_refuses_an_exponent_that_is_none() -> None:
+    for bad in (-0.1, float("nan"), "much"):
+        with pytest.raises(st.StyletutError, match="decorrelation must be a number, 0 or more"):
+            SMALL.replace(decorrelation=bad)
