@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py
 
-runs three steps at each size, each in a process of its own, and prints the peak of resident memory above that of
+runs five steps at each size, each in a process of its own, and prints the peak of resident memory above that of
 the process before its first step, beside the estimate.
 """
 
@@ -32,8 +32,8 @@ def measure(recipe: str, precision: str, size: int, tile: int | None) -> None:
 
     content = st.images.resize(st.samples.load("astronaut"), size, upscale=True)
     style = st.samples.load("starry_night")
-    changes: dict[str, Any] = {"scales": ((1.0, 3),), "size": None, "precision": precision}
-    changes["memory"] = 2  # so that three steps fill what L-BFGS remembers
+    changes: dict[str, Any] = {"scales": ((1.0, 5),), "size": None, "precision": precision}
+    changes["memory"] = 2  # so that five steps fill what L-BFGS remembers, and go on with it
     run = st.iterate(content, style, recipe, device="cpu", tile=tile, **changes)
     promised, before = run.plan.bytes, peak()
     for _ in run:

@@ -73,7 +73,7 @@ _LONG = 2_000_000
 """Pixels times evaluations from which a run is worth an estimate: some ten seconds on two cores."""
 
 _METAVARS = {"size": "PIXELS", "steps": "N", "snapshot_every": "N", "seed": "N", "weights": "WHICH"} | dict.fromkeys(
-    ("content_weight", "style_weight", "tv_weight"), "X"
+    ("content_weight", "style_weight", "tv_weight", "decorrelation"), "X"
 )
 # Options that are nothing but a field of the recipe (or `steps`, which its `replace` spreads over the scales).
 _FIELDS = {
@@ -83,6 +83,7 @@ _FIELDS = {
     "style_weight": "how much the style counts",
     "tv_weight": "how much smoothness (total variation) counts",
     "start": "where the picture starts from",
+    "decorrelation": "0.5 moves coarse structure further than fine: from a photograph, fewer steps; 0 moves pixels",
     "network": "the network that looks at the pictures",
     "weights": "its weights: oxford, torchvision, torchvision-oxford (both download), random, or a state dict file",
     "precision": "what the network computes in",
@@ -779,7 +780,7 @@ def _resume(argv: list[str]) -> int:
     run = Path(args.checkpoint)
     if not run.is_file():
         raise CheckpointError(f"there is no saved run {args.checkpoint!r}: check the path")
-    from . import transfer
+    from . import distributed, transfer
 
     into = args.output is None or args.output.endswith(("/", os.sep)) or Path(args.output).is_dir()
     output = Path(args.output or ".") / f"{run.stem}.png" if into else Path(args.output)
@@ -791,16 +792,29 @@ def _resume(argv: list[str]) -> int:
         return 0
     if args.snapshots is not None:
         _check_snapshots(Path(args.snapshots), output, inputs, args.existing)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", transfer.DivergenceWarning)
-        result = transfer.resume(
-            run,
-            device=args.device or "auto",
-            weights=args.weights,
-            max_memory=args.max_memory,
-            tile=args.tile,
-            progress=not args.quiet,
-        )
+
+    def go_on() -> Result:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", transfer.DivergenceWarning)
+            return transfer.resume(
+                run,
+                device=args.device or "auto",
+                weights=args.weights,
+                max_memory=args.max_memory,
+                tile=args.tile,
+                shared=args.shared,
+                progress=not args.quiet,
+            )
+
+    if distributed.launched() == (0, 1):
+        result = go_on()
+    else:
+        with distributed.processes(args.device or "auto") as (rank, _):
+            distributed.wait()  # until every process has seen that the output may be written
+            args.shared, args.quiet = True, args.quiet or rank > 0
+            result = go_on()
+        if rank > 0:
+            return 0 if result.stopped is None else _INCOMPLETE  # the first process writes
     count = len(result.picture)
     outputs = [output] if count == 1 else [output.with_stem(f"{output.stem}-{i}") for i in range(1, count + 1)]
     folder = None if args.snapshots is None else Path(args.snapshots)

@@ -25,8 +25,12 @@ PAIRS = (10, 8, 5, 3, 2)
 SHARE = 0.8
 """Of the memory that is free when a run begins, how much it takes by itself."""
 
-SCRATCH = 200_000_000
+SCRATCH = 120_000_000
 """Bytes that convolutions work in, whatever the picture's size (measured on a CPU by benchmarks/memory.py)."""
+PIECES = 80_000_000
+"""What tiles take beside their own share: memory that is given back in pieces is not all used again (measured)."""
+COMPILER = 100_000_000
+"""torch's compiler, which its own optimisers import (measured)."""
 
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -87,20 +91,22 @@ def needed(
     """Bytes at the peak of a run at ``size`` (rows, columns), above what the process has before it.
 
     They are what the network keeps for the gradient (of the picture, or of the largest tile with its halo), the content
-    features, the weights, and the optimiser's copies of the picture.
+    features, and the optimiser's copies of the picture. The network's weights are there already.
     """
     bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[precision]
     seen = max((t.seen.size for t in Tiling.of(vgg, size, tile or share(size, workers))), key=math.prod)
-    network = target = weights = 0.0
+    network = target = 0.0
     if vgg is not None:
         network = batch * _tape(vgg, seen, bytes_each, device)
-        weights = sum(p.numel() * p.element_size() for p in vgg.parameters())
         for name in recipe.content_layers if recipe.content_weight else ():
             layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
             target += batch * math.prod(size) * layer.channels / layer.stride**2 * bytes_each
-    copies = {"sgd": 4, "adam": 6, "lbfgs": 8 + 2 * (recipe.memory if pairs is None else pairs)}[recipe.optimizer]
+    copies = {"sgd": 4, "adam": 6, "lbfgs": 6 + 2 * (recipe.memory if pairs is None else pairs)}[recipe.optimizer]
+    copies += 1 if recipe.decorrelation else 0
     pictures = batch * math.prod(size) * copies * 3 * (8 if precision == "float64" else 4)
-    return int(network + target + pictures + weights + SCRATCH)
+    ours = recipe.optimizer == "lbfgs" and recipe.evaluations == 1
+    constant = SCRATCH + (0 if tile is None else PIECES) + (0 if ours else COMPILER)
+    return int(network + target + pictures + constant)
 
 
 def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 RECENT = 10
 """Of so many last pairs `LBFGS` takes the flattest for the curvature of all directions that it knows nothing of."""
@@ -132,16 +133,32 @@ class Spectrum:
         self.mixture = opponent.T @ (shares[:, None] * opponent)
 
     def picture(self, coordinates: Tensor) -> Tensor:
-        """The picture (B, 3, H, W) at some coordinates of the same shape; differentiable."""
-        return self._mix(self.mixture, self._filter(coordinates, self.scale))
+        """The picture (B, 3, H, W) at some coordinates of the same shape; differentiable, once."""
+        found: Tensor = _Picture.apply(coordinates, self)
+        return found
 
+    @torch.no_grad()
     def coordinates(self, picture: Tensor) -> Tensor:
         """Where a picture is."""
-        return self._filter(self._mix(torch.linalg.inv(self.mixture), picture), 1 / self.scale)
+        return self._filter(picture, 1 / self.scale, torch.linalg.inv(self.mixture))
 
-    def _filter(self, x: Tensor, scale: Tensor) -> Tensor:
-        return torch.fft.irfft2(torch.fft.rfft2(x.contiguous()) * scale, s=self.size)
+    def _filter(self, x: Tensor, scale: Tensor, mixture: Tensor) -> Tensor:
+        mixed = (mixture @ x.flatten(2)).view_as(x)
+        for plane in mixed.flatten(0, 1):  # one by one: spectra of a large picture take memory
+            plane.copy_(torch.fft.irfft2(torch.fft.rfft2(plane) * scale, s=self.size))
+        return mixed
+
+
+class _Picture(torch.autograd.Function):
+    """The filter is symmetric, so the gradient passes through the same one."""
 
     @staticmethod
-    def _mix(mixture: Tensor, x: Tensor) -> Tensor:
-        return torch.einsum("ij,bjhw->bihw", mixture, x)
+    def forward(ctx: Any, x: Tensor, spectrum: Spectrum) -> Tensor:
+        ctx.spectrum = spectrum
+        return spectrum._filter(x, spectrum.scale, spectrum.mixture)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        spectrum: Spectrum = ctx.spectrum
+        return spectrum._filter(slope, spectrum.scale, spectrum.mixture), None

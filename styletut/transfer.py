@@ -366,7 +366,7 @@ class Run:
 
     def _from_variable(self, variable: Tensor) -> Tensor:
         """The picture that a leaf stands for, out of range where it is."""
-        picture = variable / self.recipe.pixel_range
+        picture = variable if self.recipe.pixel_range == 1 else variable / self.recipe.pixel_range
         return self._spectrum(picture).picture(picture) if self.recipe.decorrelation else picture
 
     def _spectrum(self, picture: Tensor) -> optim.Spectrum:
@@ -403,6 +403,7 @@ class Run:
         while self._scale < len(sizes):
             size, (_, steps) = sizes[self._scale], self.recipe.scales[self._scale]
             started = time.perf_counter()
+            self._let_go()
             self._goal = self._build(size)
             if tuple(self._variable.shape[-2:]) != size:
                 picture = self._from_variable(self._variable.detach()).float().cpu()
@@ -448,6 +449,12 @@ class Run:
                 self._diverged("the picture itself is not finite")
                 return
             self._scale, self._iteration = self._scale + 1, 0
+
+    def _let_go(self) -> None:
+        """Free what the scale before needed: its optimiser remembers pictures."""
+        for name in ("_goal", "_optimizer"):
+            self.__dict__.pop(name, None)
+        gc.collect()
 
     def _stop_asked(self) -> bool:
         """By anyone: processes that share a picture stop at the same step."""
@@ -654,6 +661,7 @@ class Run:
         checkpoint: str | os.PathLike[str] | None = None,
         max_memory: int | float | str | None = None,
         tile: int | None = None,
+        shared: bool = False,
     ) -> Run:
         """The run that `save` wrote, ready to go on; it keeps saving itself to ``checkpoint`` (default: ``path``).
 
@@ -689,6 +697,7 @@ class Run:
             checkpoint_every=state["checkpoint_every"],
             max_memory=state.get("max_memory") if max_memory is None else max_memory,
             tile=state.get("tile") if tile is None else tile,
+            shared=shared,
             _resized=True,  # the content in the file has its working size already
         )
         run._scale, run._iteration = state["scale"], state["iteration"]
@@ -803,6 +812,7 @@ def resume(
     weights: str | Weights | None = None,
     max_memory: int | float | str | None = None,
     tile: int | None = None,
+    shared: bool = False,
     progress: bool = True,
     callback: Callable[[Step], object] | None = None,
 ) -> Result:
@@ -812,11 +822,12 @@ def resume(
         path: what ``checkpoint=`` or `Run.save` wrote.
         weights: only for runs whose weights were an object rather than a name.
         max_memory, tile: as for `iterate`, if they shall not be what they were.
+        shared: as for `iterate`; the run may have been begun by one process or by any number.
 
     Raises:
         CheckpointError: the file is missing or not a saved run.
     """
-    run = Run.load(path, device=device, weights=weights, max_memory=max_memory, tile=tile)
+    run = Run.load(path, device=device, weights=weights, max_memory=max_memory, tile=tile, shared=shared)
     return _drive(run, progress, callback)
 
 

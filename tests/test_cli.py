@@ -166,6 +166,7 @@ def test_every_option_reaches_its_field(pair: list[str]) -> None:
         "style_weight": ("0.5", 0.5),
         "tv_weight": ("0", 0),
         "start": ("mix", "mix"),
+        "decorrelation": ("0.4", 0.4),
         "network": ("vgg16", "vgg16"),
         "weights": ("random", "random"),
         "precision": ("float32", "float32"),

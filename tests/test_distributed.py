@@ -31,6 +31,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd", "learning_rate": 1.0},
     "adam": {"optimizer": "adam", "learning_rate": 0.02},
     "lbfgs": {"optimizer": "lbfgs", "memory": 5},
+    "decorrelated": {"optimizer": "lbfgs", "memory": 5, "decorrelation": 0.5},
 }
 
 
@@ -104,7 +105,7 @@ def test_two_processes_make_the_picture_of_one(tmp_path: Path) -> None:
 def test_processes_with_different_room_make_one_plan(tmp_path: Path) -> None:
     script = SCRIPT.replace(
         "here.everything(shared=True)",
-        """here.planned(["600 MB", "350 MB"][rank])""",
+        """here.planned(["600 MB", "320 MB"][rank])""",
     )
     for process in run_together("-c", script, str(tmp_path)):
         assert process.returncode == 0, process.stderr
@@ -158,3 +159,17 @@ def test_the_command_shares_out_several_pictures(tmp_path: Path) -> None:
     together = run_together("-m", "styletut", *words, "-o", "painted/", cwd=tmp_path)
     assert [process.returncode for process in together] == [0, 0], together[0].stderr + together[1].stderr
     assert len(list((tmp_path / "painted").iterdir())) == 3
+
+
+def test_the_command_goes_on_together_with_a_run_that_one_began(tmp_path: Path) -> None:
+    photo, painting = st.samples.load("cat", size=48), st.samples.load("waves", size=48)
+    recipe = recipes.get("fast").replace(scales=((0.5, 3), (1.0, 4)), precision="float32")
+    whole = st.stylize(photo, painting, recipe, progress=False, device="cpu").picture
+    run = st.iterate(photo, painting, recipe, device="cpu")
+    for _ in range(5):
+        next(run)
+    run.save(tmp_path / "run.pt")
+    together = run_together("-m", "styletut", "resume", "run.pt", "-o", "out.png", cwd=tmp_path)
+    assert [process.returncode for process in together] == [0, 0], together[0].stderr + together[1].stderr
+    assert "wrote out.png" in together[0].stdout and together[1].stdout == ""
+    assert float((st.load_image(tmp_path / "out.png") - whole).abs().max()) < 2.5 / 255
