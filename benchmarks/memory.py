@@ -27,7 +27,7 @@ def peak() -> int:
 
 
 def measure(recipe: str, precision: str, size: int, tile: int | None) -> None:
-    """Run three steps and print one row."""
+    """Run five steps and print one row."""
     import styletut as st
 
     content = st.images.resize(st.samples.load("astronaut"), size, upscale=True)

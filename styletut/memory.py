@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import itertools
 import math
 import re
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -25,10 +28,11 @@ PAIRS = (10, 8, 5, 3, 2)
 SHARE = 0.8
 """Of the memory that is free when a run begins, how much it takes by itself."""
 
-SCRATCH = 120_000_000
-"""Bytes that convolutions work in, whatever the picture's size (measured on a CPU by benchmarks/memory.py)."""
-PIECES = 80_000_000
-"""What tiles take beside their own share: memory that is given back in pieces is not all used again (measured)."""
+SCRATCH = 35_000_000
+"""What convolutions work in, times the bytes of a number, whatever the size (measured by benchmarks/memory.py)."""
+PIECES = 40_000_000
+"""What tiles take beside their own share, times the bytes of a number: memory that is given back in pieces is not all
+used again (measured)."""
 COMPILER = 100_000_000
 """torch's compiler, which its own optimisers import (measured)."""
 
@@ -105,7 +109,7 @@ def needed(
     copies += 1 if recipe.decorrelation else 0
     pictures = batch * math.prod(size) * copies * 3 * (8 if precision == "float64" else 4)
     ours = recipe.optimizer == "lbfgs" and recipe.evaluations == 1
-    constant = SCRATCH + (0 if tile is None else PIECES) + (0 if ours else COMPILER)
+    constant = (SCRATCH + (0 if tile is None else PIECES)) * bytes_each + (0 if ours else COMPILER)
     return int(network + target + pictures + constant)
 
 
@@ -176,6 +180,14 @@ def plan(
         f"{(budget or 0) / 1e9:.1f}: allow more memory, or choose a smaller size or another optimizer than "
         f"{recipe.optimizer!r}"
     )
+
+
+def give_back() -> None:
+    """Return freed memory to the system; glibc, the C library of most Linux systems, keeps what was freed in pieces."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def is_exhausted(error: BaseException) -> bool:

@@ -30,7 +30,7 @@ class LBFGS(torch.optim.Optimizer):
     Args:
         params: the pictures.
         lr: share of each step that is taken.
-        history_size: pairs that are kept.
+        history_size: pairs that a step is made of; between steps one less is kept, and the step on its way.
         first_step: root mean square of the first step, in the parameters' own unit.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd edition, algorithm 7.4; the curvature condition of 7.2.
@@ -66,9 +66,11 @@ class LBFGS(torch.optim.Optimizer):
             if change @ state["step"] > 1e-8 * change.norm() * state["step"].norm():
                 s.append(state["step"])
                 y.append(change)
-                del s[: -group["history_size"]], y[: -group["history_size"]]
         if s:
             step = _two_loops(gradient, s, y).mul_(group["lr"])
+            # Now, so that the next evaluation has the memory of the pair that makes room for the next one.
+            spare = max(0, len(s) + 1 - group["history_size"])
+            del s[:spare], y[:spare]
         else:
             size = group["first_step"] * len(gradient) ** 0.5
             step = gradient * (-group["lr"] * size / gradient.norm().clamp(min=1e-30))
@@ -143,10 +145,13 @@ class Spectrum:
         return self._filter(picture, 1 / self.scale, torch.linalg.inv(self.mixture))
 
     def _filter(self, x: Tensor, scale: Tensor, mixture: Tensor) -> Tensor:
-        mixed = (mixture @ x.flatten(2)).view_as(x)
-        for plane in mixed.flatten(0, 1):  # one by one: spectra of a large picture take memory
-            plane.copy_(torch.fft.irfft2(torch.fft.rfft2(plane) * scale, s=self.size))
-        return mixed
+        found = torch.empty_like(x, memory_format=torch.contiguous_format)
+        for picture, planes in zip(x, found, strict=True):
+            for shares, plane in zip(mixture.tolist(), planes, strict=True):
+                # One by one: the spectra of a large picture take memory.
+                mixed = sum(share * channel for share, channel in zip(shares, picture, strict=True))
+                plane.copy_(torch.fft.irfft2(torch.fft.rfft2(mixed) * scale, s=self.size))
+        return found
 
 
 class _Picture(torch.autograd.Function):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import gc
 import hashlib
 import io
 import json
@@ -37,7 +36,7 @@ from .vgg import Weights, layers
 Pictures = Tensor | Sequence[Tensor]
 
 METADATA_KEY = "styletut"
-_CHECKPOINT_FORMAT = 1
+_CHECKPOINT_FORMAT = 2  # 1 held what torch's L-BFGS remembers
 _BLOWN_UP = 1e3
 """A loss this many times the first one of its scale counts as divergence."""
 _OVERSHOT = 10
@@ -317,7 +316,7 @@ class Run:
         tile = next((side for side in memory.TILES if side < (plan.tile or max(size))), None)
         if tile is None:
             raise MemoryError("out of memory even in the smallest tiles")
-        gc.collect()
+        memory.give_back()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self._plans[size] = memory.plan(
@@ -384,7 +383,7 @@ class Run:
     def picture(self, *, best: bool = False) -> Tensor:
         """The current picture (or the best of this scale) in [0, 1], on the CPU."""
         variable = self._best_variable if best else self._variable
-        return self._from_variable(variable.detach()).clamp(0, 1).float().cpu().contiguous().clone()
+        return self._from_variable(variable.detach()).clamp(0, 1).float().cpu().contiguous()
 
     # --- the descent ---------------------------------------------------------------------------------
 
@@ -403,8 +402,8 @@ class Run:
         while self._scale < len(sizes):
             size, (_, steps) = sizes[self._scale], self.recipe.scales[self._scale]
             started = time.perf_counter()
-            self._let_go()
             self._goal = self._build(size)
+            memory.give_back()
             if tuple(self._variable.shape[-2:]) != size:
                 picture = self._from_variable(self._variable.detach()).float().cpu()
                 self._variable = self._to_variable(self._at(picture, size))
@@ -444,17 +443,18 @@ class Run:
                 if self.checkpoint and len(self.history) % self.checkpoint_every == 0:
                     self.save(self.checkpoint)
                 yield step
-            if not torch.isfinite(self._variable).all():  # no loss was taken of it
+            if not _is_finite(self._variable):  # no loss was taken of it
                 self._iteration -= 1
                 self._diverged("the picture itself is not finite")
                 return
             self._scale, self._iteration = self._scale + 1, 0
+            self._let_go()
 
     def _let_go(self) -> None:
-        """Free what the scale before needed: its optimiser remembers pictures."""
-        for name in ("_goal", "_optimizer"):
-            self.__dict__.pop(name, None)
-        gc.collect()
+        """Free what a scale needed, before the next one or the result: its optimiser remembers pictures."""
+        del self._goal, self._optimizer
+        self._variable.grad = None
+        memory.give_back()
 
     def _stop_asked(self) -> bool:
         """By anyone: processes that share a picture stop at the same step."""
@@ -523,7 +523,7 @@ class Run:
         if not math.isfinite(total):
             term = next((k for k, v in self._losses.items() if not math.isfinite(v)), "total")
             raise _Diverged(f"{term} is {self._losses[term]}")
-        if variable.grad is not None and not torch.isfinite(variable.grad).all():
+        if variable.grad is not None and not _is_finite(variable.grad):
             losses = self._goal(self._to_picture(variable))
             terms = (k for k, v in losses.items() if v.requires_grad and not _finite_gradient(v, variable))
             raise _Diverged(f"the gradient of {next(terms, 'total')} is not finite")
@@ -544,7 +544,7 @@ class Run:
             raise _Diverged(f"{term} is {self._losses[term]:.3g}, over {_BLOWN_UP:g} times the whole loss at the start")
         if total < self._best:
             self._best = total
-            self._best_variable = variable.detach().clone()
+            self._best_variable.copy_(variable.detach())
 
     def _diverged(self, why: str) -> None:
         step = self._iteration + 1
@@ -1078,7 +1078,12 @@ def _without_compiler() -> Iterator[None]:
 
 def _finite_gradient(loss: Tensor, variable: Tensor) -> bool:
     (gradient,) = torch.autograd.grad(loss, variable, retain_graph=True)
-    return bool(torch.isfinite(gradient).all())
+    return _is_finite(gradient)
+
+
+def _is_finite(values: Tensor) -> bool:
+    """`torch.isfinite` would need memory as large as the picture."""
+    return bool(torch.stack(values.detach().aminmax()).isfinite().all())
 
 
 def _cover(picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -1094,6 +1099,6 @@ def _digest(pictures: Sequence[Tensor]) -> list[dict[str, Any]]:
     """Size and SHA-256 of the 8-bit pixels of each picture."""
     rows = []
     for picture in pictures:
-        pixels = (picture.clamp(0, 1) * 255).round().byte().contiguous()
-        rows.append({"size": list(picture.shape[-2:]), "sha256": hashlib.sha256(pixels.numpy().tobytes()).hexdigest()})
+        pixels = picture.clamp(0, 1).mul_(255).round_().byte().contiguous()
+        rows.append({"size": list(picture.shape[-2:]), "sha256": hashlib.sha256(pixels.numpy().data).hexdigest()})
     return rows

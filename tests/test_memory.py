@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+
+import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -90,3 +93,13 @@ def test_a_tile_that_is_given_is_kept() -> None:
 )
 def test_errors_that_mean_want_of_memory(error: Exception, exhausted: bool) -> None:
     assert memory.is_exhausted(error) is exhausted
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library: nothing to give back by hand")
+def test_memory_that_was_freed_in_pieces_goes_back_to_the_system() -> None:
+    pieces = [torch.ones(1000) for _ in range(50_000)]  # 200 MB
+    some_stay = pieces[::1000]  # so that no long run of memory is free
+    before = psutil.Process().memory_info().rss
+    del pieces
+    memory.give_back()
+    assert before - psutil.Process().memory_info().rss > 100e6 and len(some_stay) == 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,22 @@ def test_every_step_is_that_of_the_matrix_formula(memory: int) -> None:
     for (before, g0), (x, g), (after, _) in zip(found, found[1:], found[2:], strict=False):
         pairs = [*pairs, (x - before, g - g0)][-memory:]
         torch.testing.assert_close(after - x, -0.9 * dense(pairs) @ g, rtol=1e-6, atol=1e-12)
+
+
+def test_a_pair_that_is_about_to_be_forgotten_takes_no_memory_during_an_evaluation() -> None:
+    x = torch.linspace(-2, 1, 12).requires_grad_(True)
+    optimizer, remembered = LBFGS([x], history_size=3), []
+
+    def evaluate() -> Tensor:
+        remembered.append(len(optimizer.state[x].get("s", ())))
+        optimizer.zero_grad()
+        value = bowl(torch.logspace(0, 1, 12))(x)
+        value.backward()
+        return value
+
+    for _ in range(8):
+        optimizer.step(evaluate)
+    assert remembered == [0, 0, 1, 2, 2, 2, 2, 2]  # the third pair ends with this evaluation
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1e9])
@@ -215,3 +232,20 @@ def test_a_recipe_refuses_an_exponent_that_is_none() -> None:
     for bad in (-0.1, float("nan"), "much"):
         with pytest.raises(st.StyletutError, match="decorrelation must be a number, 0 or more"):
             SMALL.replace(decorrelation=bad)
+
+
+def test_a_scale_lets_go_of_the_optimiser_before_it(
+    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it remembers, pictures of half the size, must not be there while the next objective is built."""
+    run = st.iterate(photo, painting, SMALL, scales=((0.5, 2), (1.0, 1)))
+    next(run)
+    alive: list[object] = []
+    before, build = weakref.ref(run._optimizer), run._build
+
+    def look(size: tuple[int, int]) -> st.objective.Objective:
+        alive.append(before())
+        return build(size)
+
+    monkeypatch.setattr(run, "_build", look)
+    assert [step.scale for step in run] == [0, 1] and alive == [None]

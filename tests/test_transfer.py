@@ -1099,9 +1099,10 @@ def test_a_cut_off_run_is_refused(photo: Tensor, painting: Tensor, tmp_path: Pat
         ({"features.0.weight": torch.zeros(3)}, "is not a saved run"),
         ([1, 2], "is not a saved run"),
         (torch.zeros(3), "is not a saved run"),
-        ({"format": 99}, "saved in format 99, this styletut reads 1"),
+        ({"format": 99}, "saved in format 99, this styletut reads 2"),
+        ({"format": 1}, "saved in format 1, this styletut reads 2"),
     ],
-    ids=["state dict", "list", "tensor", "from the future"],
+    ids=["state dict", "list", "tensor", "from the future", "from the past"],
 )
 def test_other_files_of_torch_are_refused(state: object, message: str, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "other.pth")
