@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import itertools
 import math
 import re
@@ -184,7 +183,6 @@ def plan(
 
 def give_back() -> None:
     """Return freed memory to the system; glibc, the C library of most Linux systems, keeps what was freed in pieces."""
-    gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)

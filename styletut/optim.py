@@ -128,9 +128,10 @@ class Spectrum:
         columns = torch.fft.rfftfreq(size[1], device=device, dtype=dtype)
         frequency = torch.hypot(rows[:, None], columns).clamp(min=1 / max(size))
         self.scale = (frequency / UNIT_FREQUENCY) ** -exponent
-        opponent = torch.tensor([[1, 1, 1], [1, -1, 0], [1, 1, -2]], device=device, dtype=dtype)
+        # Nine numbers, kept where reading them does not wait for the device.
+        opponent = torch.tensor([[1, 1, 1], [1, -1, 0], [1, 1, -2]], dtype=dtype)
         opponent /= opponent.norm(dim=1, keepdim=True)
-        shares = torch.tensor([1, COLOUR, COLOUR], device=device, dtype=dtype)
+        shares = torch.tensor([1, COLOUR, COLOUR], dtype=dtype)
         # Symmetric, so that the gradient passes through the same mixture.
         self.mixture = opponent.T @ (shares[:, None] * opponent)
 

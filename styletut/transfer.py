@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import gc
 import hashlib
 import io
 import json
@@ -316,6 +317,7 @@ class Run:
         tile = next((side for side in memory.TILES if side < (plan.tile or max(size))), None)
         if tile is None:
             raise MemoryError("out of memory even in the smallest tiles")
+        gc.collect()  # errors hold what was computed in circles
         memory.give_back()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -241,11 +241,11 @@ def test_a_scale_lets_go_of_the_optimiser_before_it(
     run = st.iterate(photo, painting, SMALL, scales=((0.5, 2), (1.0, 1)))
     next(run)
     alive: list[object] = []
-    before, build = weakref.ref(run._optimizer), run._build
+    before, build = (weakref.ref(run._optimizer), weakref.ref(run._goal)), run._build
 
     def look(size: tuple[int, int]) -> st.objective.Objective:
-        alive.append(before())
+        alive.extend(one() for one in before)
         return build(size)
 
     monkeypatch.setattr(run, "_build", look)
-    assert [step.scale for step in run] == [0, 1] and alive == [None]
+    assert [step.scale for step in run] == [0, 1] and alive == [None, None]
