@@ -11,8 +11,6 @@ import math
 import operator
 import os
 import re
-import secrets
-import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from .errors import ImageError, did_you_mean
+from .files import write_atomically as write_atomically  # as others know it
 
 MAX_PIXELS = 100_000_000
 """The most pixels that a picture may have unless ``max_pixels`` says otherwise."""
@@ -313,8 +312,9 @@ def save_image(
     """Save a picture as PNG, JPEG, WebP or TIFF, by the path's suffix.
 
     Nothing is written in place of an existing file until the new one is complete: on any failure, Ctrl-C included, the
-    old file is as it was. Values are clamped to [0, 1] and rounded to 8 bits: round(255 x). PNG and TIFF lose nothing
-    more; JPEG (colour at full resolution) and WebP are lossy.
+    old file is as it was. A symbolic link is replaced by the picture, and what it leads to is left alone. Values are
+    clamped to [0, 1] and rounded to 8 bits: round(255 x). PNG and TIFF lose nothing more; JPEG (colour at full
+    resolution) and WebP are lossy.
 
     Args:
         picture: (1, 3, H, W).
@@ -323,7 +323,7 @@ def save_image(
             the picture is put on white.
         metadata: texts to store with the picture, by key; ``read_metadata`` gives them back. PNG text chunks in a PNG,
             JSON in EXIF's ImageDescription otherwise.
-        overwrite: whether an existing file may be replaced.
+        overwrite: whether an existing file may be replaced, also one that appears while the picture is encoded.
         quality: of JPEG and WebP, 1 to 100.
 
     Returns:
@@ -365,32 +365,12 @@ def save_image(
     encoded = BytesIO()
     try:
         image.save(encoded, kind, **options)
-        write_atomically(path, encoded.getvalue())
+        write_atomically(path, encoded.getvalue(), overwrite=overwrite)
+    except FileExistsError as error:  # it has appeared since it was looked for
+        raise _exists(path) from error
     except (OSError, ValueError) as error:
         raise ImageFileError(f"could not write {str(path)!r} ({_reason(error)}); nothing was replaced") from error
     return path
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: at any moment the target is the old file or the whole new one.
-
-    Raises:
-        OSError: the folder cannot be written; nothing has changed then.
-    """
-    target = Path(os.path.realpath(path))  # so that a symbolic link stays one
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as stream:  # permissions by umask, as for any new file
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if target.exists():
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException:  # Ctrl-C too
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def to_pil(picture: Tensor) -> Image.Image:
@@ -711,10 +691,16 @@ def _check_target(path: Path, overwrite: bool) -> None:
     except (OSError, ValueError) as error:
         raise ImageFileError(f"cannot write to {str(path)!r} ({_reason(error)}): choose another name") from error
     if exists and not overwrite:
-        raise ImageFileError(f"{str(path)!r} exists already: choose another name, or say overwrite=True")
+        raise _exists(path)
+    if path.exists() and not path.is_file():
+        raise ImageFileError(f"{str(path)!r} is not a file: give a file's name")
     # Replacing a file asks no leave of the file itself; one that was made read-only is meant to stay.
     if path.exists() and not os.access(path, os.W_OK):
         raise ImageFileError(f"{str(path)!r} is write-protected: change its permissions or choose another name")
+
+
+def _exists(path: Path) -> ImageFileError:
+    return ImageFileError(f"{str(path)!r} exists already: choose another name, or say overwrite=True")
 
 
 def _bytes(values: Tensor) -> np.ndarray:

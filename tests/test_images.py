@@ -1069,13 +1069,41 @@ def test_permissions_follow_the_umask_or_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need privileges on Windows")
-def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    real = save_image(torch.zeros(1, 3, 2, 2), tmp_path / "real" / "x.png")
+def test_a_symbolic_link_is_replaced_and_what_it_leads_to_is_left_alone(tmp_path: Path) -> None:
+    precious = save_image(torch.zeros(1, 3, 2, 2), tmp_path / "precious.png")
     link = tmp_path / "link.png"
-    link.symlink_to(real)
-    save_image(torch.ones(1, 3, 2, 2), link)
-    assert link.is_symlink() and load_image(real).min() == 1
+    for leads_to in (precious, tmp_path / "nowhere.png"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(leads_to)
+        with pytest.raises(ImageFileError, match="exists already"):
+            save_image(torch.ones(1, 3, 2, 2), link, overwrite=False)
+        save_image(torch.ones(1, 3, 2, 2), link)
+        assert not link.is_symlink() and load_image(link).min() == 1
+    assert load_image(precious).max() == 0 and not (tmp_path / "nowhere.png").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageFileError, match="is not a file"):
+        save_image(torch.ones(1, 3, 2, 2), tmp_path / "pipe.png")
+    assert (tmp_path / "pipe.png").is_fifo()
+
+
+def test_a_file_that_appears_while_the_picture_is_encoded_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.png"
+    encode = Image.Image.save
+
+    def encode_slowly(self: Image.Image, *arguments: Any, **options: Any) -> None:
+        encode(self, *arguments, **options)
+        path.write_bytes(b"mine")
+
+    monkeypatch.setattr(Image.Image, "save", encode_slowly)
+    with pytest.raises(ImageFileError, match="exists already"):
+        save_image(torch.ones(1, 3, 2, 2), path, overwrite=False)
+    assert path.read_bytes() == b"mine" and [each.name for each in tmp_path.iterdir()] == ["x.png"]
 
 
 def test_one_pixel_goes_there_and_back(tmp_path: Path) -> None:
