@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
 class StyletutError(Exception):
     """Base of all errors that styletut raises on purpose; the command line prints it without a traceback."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())  # whatever path or metadata it quotes
 
 
 class ImageError(StyletutError, ValueError):
@@ -44,6 +48,27 @@ class CheckpointError(StyletutError, ValueError):
 
 class DivergenceError(StyletutError, ArithmeticError):
     """The optimisation diverged before there was any picture worth keeping."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""``text`` with everything that could steer a terminal, or reorder what it shows, written as an escape.
+
+    Control characters (a newline too), line separators, lone surrogates and invisible format characters such as those
+    that turn the direction of text; the joiners that some scripts and emoji need stay.
+
+    Args:
+        keep: characters to let through nonetheless, such as the newline of a text of several lines.
+
+    >>> print(printable("red: \x1b[31m, photo\u202egnp.exe, naïve 星"))
+    red: \x1b[31m, photo\u202egnp.exe, naïve 星
+    """
+    keep += "\u200c\u200d"
+    return "".join(
+        letter
+        if letter in keep or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def did_you_mean(kind: str, name: object, choices: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import torch
 
 import styletut as st
 from styletut import errors, vgg
-from styletut.errors import StyletutError, did_you_mean
+from styletut.errors import StyletutError, did_you_mean, printable
 
 FAMILY = [e for _, e in inspect.getmembers(errors, inspect.isclass) if issubclass(e, StyletutError)]
 
@@ -45,6 +45,22 @@ def test_did_you_mean_does_not_guess_where_nothing_is_near() -> None:
 def test_did_you_mean_takes_what_is_not_a_string() -> None:
     assert did_you_mean("device", None, ["cpu"]).startswith("unknown device None")
     assert "[1, 2]" in did_you_mean("fit", [1, 2], ["long"])
+
+
+STEERING = "\x1b]0;title\x07 \x9b2J \r\n \x08\x7f \u202e\u2066 \u2028 \ufeff \udc1b \U000e0041"
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_no_error_passes_to_the_terminal_what_could_steer_it(kind: type[StyletutError]) -> None:
+    message = str(kind(f"cannot read {STEERING}: choose another"))
+    assert message.isprintable() and message.isascii()
+    assert "\\x1b]0;title\\x07" in message and "\\u202e" in message and "\\udc1b" in message
+
+
+def test_what_is_printable_stays_as_it_is() -> None:
+    for text in ("", "naïve – 星月夜, 12 °C", "می\u200cخواهم", "👩\u200d🎨", "a\xa0b", "C:\\new\\x1b.png"):
+        assert printable(text) == text
+    assert printable("one\ntwo\x1b", keep="\n") == "one\ntwo\\x1b"
 
 
 PHOTO = torch.full((1, 3, 16, 16), 0.5)
