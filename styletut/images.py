@@ -11,7 +11,10 @@ import math
 import operator
 import os
 import re
+import struct
 import threading
+import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -19,9 +22,10 @@ from pathlib import Path
 from typing import IO, Any, Literal, cast, overload
 
 import numpy as np
+import tifffile
 import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import PngInfo, putchunk
 from torch import Tensor
 
 from .errors import ImageError, did_you_mean
@@ -46,8 +50,8 @@ _WRITABLE = {
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # what the formats themselves can hold
 _WHITE = (1.0, 1.0, 1.0)
 _DESCRIPTION = 0x010E  # the EXIF tag ImageDescription
-_JPEG_TEXT = 65_000  # bytes: an EXIF block in a JPEG ends at 64 KiB
-_PNG_TEXT = 1_000_000  # bytes: readers refuse longer compressed texts, as a guard against bombs
+_LONGEST_TEXT = {"JPEG": 65_000}  # bytes: an EXIF block in a JPEG ends at 64 KiB
+_TEXT = 1_000_000  # bytes, elsewhere: readers refuse longer compressed texts in a PNG, as a guard against bombs
 # Texts under these names make Pillow misread the picture itself.
 _RESERVED_KEYS = {"interlace", "transparency", "icc_profile", "exif", "Raw profile type exif"}
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -308,13 +312,14 @@ def save_image(
     metadata: Mapping[str, str] | None = None,
     overwrite: bool = True,
     quality: int = 95,
+    bits: int = 8,
 ) -> Path:
     """Save a picture as PNG, JPEG, WebP or TIFF, by the path's suffix.
 
     Nothing is written in place of an existing file until the new one is complete: on any failure, Ctrl-C included, the
     old file is as it was. A symbolic link is replaced by the picture, and what it leads to is left alone. Values are
-    clamped to [0, 1] and rounded to 8 bits: round(255 x). PNG and TIFF lose nothing more; JPEG (colour at full
-    resolution) and WebP are lossy.
+    clamped to [0, 1] and rounded to 8 bits, round(255 x), or to 16, round(65535 x). PNG and TIFF lose nothing more;
+    JPEG (colour at full resolution) and WebP are lossy.
 
     Args:
         picture: (1, 3, H, W).
@@ -322,55 +327,78 @@ def save_image(
         alpha: (1, 1, H, W) in [0, 1], as ``load_image(..., alpha="keep")`` gives it. JPEG cannot hold it: there
             the picture is put on white.
         metadata: texts to store with the picture, by key; ``read_metadata`` gives them back. PNG text chunks in a PNG,
-            JSON in EXIF's ImageDescription otherwise.
+            JSON in EXIF's ImageDescription otherwise. Texts too long for the format (65 kB in all in a JPEG, 1 MB
+            elsewhere) are shortened, with a warning; texts that are JSON stay valid JSON.
         overwrite: whether an existing file may be replaced, also one that appears while the picture is encoded.
         quality: of JPEG and WebP, 1 to 100.
+        bits: per colour, 8 or 16; 16 in PNG and TIFF only.
 
     Returns:
         The path.
 
     Raises:
-        ImageError: not one finite picture, another suffix, or metadata that the format cannot hold.
+        ImageError: not one finite picture, metadata that is no text, or what ``check_savable`` refuses.
         ImageFileError: the folder is missing, the path is a folder or may not be written, or the file exists.
     """
     path = _as_path(path, "a path to save to")
-    kind = _WRITABLE.get(path.suffix.lower())
-    if kind is None:
-        has = f"unknown suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ImageError(f"cannot save {str(path)!r}, {has}: use one of {', '.join(_WRITABLE)}")
     quality = _whole_number("quality", quality)
     if quality > 100:
         raise ImageError(f"quality goes from 1 to 100, got {quality}")
     _check_one(picture)
     if alpha is not None:
         _check_alpha(alpha, picture)
-    longest = _LONGEST_SIDE.get(kind)
-    if longest is not None and max(picture.shape[2:]) > longest:
-        raise ImageError(f"{kind} holds at most {longest} pixels a side: save {str(path)!r} as .png or .tif")
+    kind = check_savable(path, (picture.shape[2], picture.shape[3]), bits=bits)
     _check_target(path, overwrite)
 
     if kind == "JPEG" and alpha is not None:
         mask = alpha.to(picture).clamp(0, 1)
         picture, alpha = picture.clamp(0, 1) * mask + (1 - mask), None
-    image = to_pil(picture)
+    texts = _fitting_texts(metadata or {}, kind)
+    samples = _samples(picture[0], bits)
     if alpha is not None:
-        image.putalpha(Image.fromarray(_bytes(alpha[0, 0])))
-    by_kind: dict[str, dict[str, Any]] = {
-        "PNG": {},
-        "JPEG": {"quality": quality, "subsampling": 0},
-        "WEBP": {"quality": quality},
-        "TIFF": {"compression": "tiff_deflate"},
-    }
-    options = by_kind[kind] | (_text_options(metadata, kind) if metadata else {})
-    encoded = BytesIO()
+        samples = np.concatenate([samples, _samples(alpha[0], bits)], axis=2)
     try:
-        image.save(encoded, kind, **options)
-        write_atomically(path, encoded.getvalue(), overwrite=overwrite)
+        write_atomically(path, _encoded(samples, kind, texts, quality), overwrite=overwrite)
     except FileExistsError as error:  # it has appeared since it was looked for
         raise _exists(path) from error
     except (OSError, ValueError) as error:
         raise ImageFileError(f"could not write {str(path)!r} ({_reason(error)}); nothing was replaced") from error
     return path
+
+
+def check_savable(path: str | os.PathLike[str], size: tuple[int, int] | None = None, *, bits: int = 8) -> str:
+    """The format that ``path`` names by its suffix, if a picture of that size fits into it: nothing is touched.
+
+    Ask it before a long computation whose result ``save_image`` shall write there.
+
+    Args:
+        path: a file's name; whether it can be written is not looked at.
+        size: (rows, columns) of the picture, None if that is not known yet.
+        bits: per colour, 8 or 16.
+
+    Returns:
+        ``PNG``, ``JPEG``, ``WEBP`` or ``TIFF``.
+
+    Raises:
+        ImageError: another suffix, more pixels a side than the format holds, or 16 bits where it holds 8.
+
+    >>> check_savable("large.tif", (17_000, 17_000), bits=16)
+    'TIFF'
+    """
+    path = _as_path(path, "a path to save to")
+    kind = _WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        has = f"unknown suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise ImageError(f"cannot save {str(path)!r}, {has}: use one of {', '.join(_WRITABLE)}")
+    longest = _LONGEST_SIDE.get(kind)
+    if size is not None and longest is not None and max(size) > longest:
+        held = f"{kind} holds at most {longest} pixels a side, not {size[0]} x {size[1]}"
+        raise ImageError(f"{held}: save {str(path)!r} as .png or .tif")
+    if isinstance(bits, bool) or bits not in (8, 16):
+        raise ImageError(f"bits must be 8 or 16, got {bits!r}")
+    if bits == 16 and kind not in ("PNG", "TIFF"):
+        raise ImageError(f"{kind} holds 8 bits a colour: save {str(path)!r} as .png or .tif for 16")
+    return kind
 
 
 def to_pil(picture: Tensor) -> Image.Image:
@@ -383,7 +411,7 @@ def to_pil(picture: Tensor) -> Image.Image:
     (255, 255, 255)
     """
     _check_one(picture)
-    return Image.fromarray(_bytes(picture[0].permute(1, 2, 0)))
+    return Image.fromarray(_samples(picture[0], 8))
 
 
 def check_picture(picture: Any, name: str = "picture") -> Tensor:
@@ -703,12 +731,59 @@ def _exists(path: Path) -> ImageFileError:
     return ImageFileError(f"{str(path)!r} exists already: choose another name, or say overwrite=True")
 
 
-def _bytes(values: Tensor) -> np.ndarray:
-    return (values.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+def _samples(values: Tensor, bits: int) -> np.ndarray:
+    """(C, H, W) in [0, 1] to whole numbers, (H, W, C)."""
+    whole = (values.detach().float().clamp(0, 1) * (2**bits - 1)).round().permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(whole, np.uint8 if bits == 8 else np.uint16)
 
 
-def _text_options(metadata: Mapping[str, str], kind: str) -> dict[str, Any]:
-    """The arguments of Pillow's ``save`` that store the texts."""
+def _encoded(samples: np.ndarray, kind: str, texts: dict[str, str], quality: int) -> bytes:
+    """A whole file; samples are (H, W, 3) or, with alpha, (H, W, 4), of 8 or 16 bits."""
+    chunks = PngInfo()
+    for key, value in texts.items():
+        chunks.add_text(key, value, zip=len(value) > 1000)  # becomes iTXt where Latin-1 does not do
+    description = json.dumps(texts) if texts else None  # ASCII, which is all that EXIF promises
+    stream = BytesIO()
+    if samples.dtype == np.uint16:  # Pillow writes 16 bits of grey only
+        if kind == "PNG":
+            _write_deep_png(stream, samples, chunks)
+        else:
+            tifffile.imwrite(
+                stream, samples, photometric="rgb", extrasamples=["unassalpha"][: samples.shape[2] - 3],
+                compression="zlib", predictor=True, description=description, metadata=None, software=False,
+            )  # fmt: skip
+        return stream.getvalue()
+    options: dict[str, Any] = {
+        "PNG": {"pnginfo": chunks},
+        "JPEG": {"quality": quality, "subsampling": 0},
+        "WEBP": {"quality": quality},
+        "TIFF": {"compression": "tiff_deflate"},
+    }[kind]
+    if description is not None and kind != "PNG":
+        options["exif"] = Image.Exif()
+        options["exif"][_DESCRIPTION] = description
+    Image.fromarray(samples).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def _write_deep_png(stream: IO[bytes], samples: np.ndarray, texts: PngInfo) -> None:
+    """A PNG of 16 bits a colour."""
+    rows, cols, channels = samples.shape
+    stream.write(b"\x89PNG\r\n\x1a\n")
+    putchunk(stream, b"IHDR", struct.pack(">IIBBBBB", cols, rows, 16, 2 if channels == 3 else 6, 0, 0, 0))
+    for kind, content, *_ in texts.chunks:
+        putchunk(stream, kind, content)
+    lines = samples.astype(">u2").reshape(rows, -1).view(np.uint8)
+    filtered = np.empty((rows, 1 + lines.shape[1]), np.uint8)
+    filtered[:, 0] = 2  # each byte is stored as its difference from the one above
+    filtered[0, 1:] = lines[0]
+    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+    putchunk(stream, b"IDAT", zlib.compress(filtered))
+    putchunk(stream, b"IEND")
+
+
+def _fitting_texts(metadata: Mapping[str, str], kind: str) -> dict[str, str]:
+    """The texts, checked, and shortened where the format has no room for them."""
     for key, value in metadata.items():
         if not isinstance(key, str) or not re.fullmatch(r"[!-~\xa1-\xff]([ -~\xa1-\xff]{0,77}[!-~\xa1-\xff])?", key):
             raise ImageError(f"a metadata key must be 1 to 79 printable Latin-1 characters, got {key!r}")
@@ -717,22 +792,37 @@ def _text_options(metadata: Mapping[str, str], kind: str) -> dict[str, Any]:
         if not isinstance(value, str):
             raise ImageError(f"metadata must be text, got {type(value).__name__} for {key!r}: use json.dumps()")
         try:
-            length = len(value.encode())
+            value.encode()
         except UnicodeEncodeError:
             raise ImageError(f"the metadata for {key!r} is not valid Unicode text") from None
-        if length > _PNG_TEXT:
-            raise ImageError(f"the metadata for {key!r} has {length:,} bytes, the limit is {_PNG_TEXT:,}")
-    if kind == "PNG":
-        chunks = PngInfo()
-        for key, value in metadata.items():
-            chunks.add_text(key, value, zip=len(value) > 1000)  # becomes iTXt where Latin-1 does not do
-        return {"pnginfo": chunks}
-    description = json.dumps(dict(metadata))  # ASCII, which is all that EXIF promises
-    if kind == "JPEG" and len(description) > _JPEG_TEXT:
-        raise ImageError(f"JPEG holds {_JPEG_TEXT:,} bytes of metadata, got {len(description):,}: save as .png instead")
-    exif = Image.Exif()
-    exif[_DESCRIPTION] = description
-    return {"exif": exif}
+    texts, room = dict(metadata), _LONGEST_TEXT.get(kind, _TEXT)
+    if len(json.dumps(texts)) <= room:
+        return texts
+    warnings.warn(f"{kind} holds {room:,} bytes of metadata here: longer texts were shortened", stacklevel=3)
+    longest = room
+    while len(json.dumps(texts)) > room and longest > 8:
+        longest //= 2
+        texts = {key: _shortened(value, longest) for key, value in metadata.items()}
+    while len(json.dumps(texts)) > room:  # what is long is not text: numbers, or very many entries
+        del texts[max(texts, key=lambda key: len(texts[key]))]
+    return texts
+
+
+def _shortened(text: str, longest: int) -> str:
+    """The text cut to so many characters; in JSON each text inside is cut, so that it stays JSON."""
+
+    def cut(value: Any) -> Any:
+        if isinstance(value, str):
+            return value if len(value) <= longest else value[:longest] + "…"
+        if isinstance(value, list):
+            return [cut(each) for each in value]
+        return {key: cut(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+    try:
+        found = json.loads(text)
+        return json.dumps(cut(found)) if isinstance(found, (dict, list)) else cut(text)
+    except (ValueError, RecursionError):
+        return cut(text)
 
 
 # ------------------------------------------------------------------------------------------- inside: errors

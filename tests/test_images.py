@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ from styletut.images import (
     TooManyPixelsError,
     TruncatedImageError,
     check_picture,
+    check_savable,
     from_pil,
     load_image,
     read_metadata,
@@ -849,7 +851,6 @@ def test_texts_survive_in_every_format(tmp_path: Path, metadata: dict[str, str],
         ({1: "x"}, "key"),
         ({"k": 1}, "must be text, got int"),
         ({"k": "\ud800"}, "Unicode"),
-        ({"k": "x" * 1_000_001}, "1,000,001 bytes"),
         ({"interlace": "x"}, "choose another"),
     ],
 )
@@ -860,14 +861,37 @@ def test_texts_that_could_not_be_read_back_are_refused(tmp_path: Path, metadata:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_texts_too_long_for_a_jpeg_are_told_to_go_elsewhere(tmp_path: Path) -> None:
-    metadata = {"styletut": "x" * 70_000}
-    with pytest.raises(ImageError, match=r"save as \.png"):
-        save_image(torch.zeros(1, 3, 2, 2), tmp_path / "x.jpg", metadata=metadata)
-    for suffix in (".png", ".webp", ".tif"):
-        assert (
-            read_metadata(save_image(torch.zeros(1, 3, 2, 2), tmp_path / f"x{suffix}", metadata=metadata)) == metadata
-        )
+@pytest.mark.parametrize(("suffix", "length"), [(".jpg", 70_000), (".png", 1_100_000), (".webp", 1_100_000)])
+def test_texts_too_long_for_a_format_are_shortened_with_a_warning(tmp_path: Path, suffix: str, length: int) -> None:
+    recipe = {"name": "gatys", "steps": 30, "note": "näive " * (length // 6), "layers": ["relu4_2", "y" * length]}
+    metadata = {"styletut": json.dumps({"recipe": recipe, "losses": {"total": 1.5}}), "title": "x" * length, "by": "me"}
+    with pytest.warns(UserWarning, match="shortened"):
+        path = save_image(torch.zeros(1, 3, 2, 2), tmp_path / f"x{suffix}", metadata=metadata)
+    found = read_metadata(path)
+    assert found["by"] == "me" and found["title"].startswith("xxx") and found["title"].endswith("x…")
+    manifest = json.loads(found["styletut"])
+    assert manifest["losses"] == {"total": 1.5}
+    assert manifest["recipe"]["note"].startswith("näive ") and manifest["recipe"]["note"].endswith("…")
+    assert manifest["recipe"] | {"note": "", "layers": []} == recipe | {"note": "", "layers": []}
+    assert manifest["recipe"]["layers"][0] == "relu4_2"
+    assert len(json.dumps(found)) > (65_000 if suffix == ".jpg" else 1_000_000) // 4, "no more than needed is lost"
+
+
+def test_what_cannot_be_shortened_is_left_out(tmp_path: Path) -> None:
+    metadata = {"numbers": json.dumps([0.1] * 40_000), "deep": "[" * 70_000, "by": "me"}
+    with pytest.warns(UserWarning, match="shortened"):
+        path = save_image(torch.zeros(1, 3, 2, 2), tmp_path / "x.jpg", metadata=metadata)
+    found = read_metadata(path)
+    assert set(found) == {"deep", "by"} and found["by"] == "me" and found["deep"].endswith("[…")
+
+
+def test_texts_that_just_fit_are_kept_whole(tmp_path: Path) -> None:
+    metadata = {"styletut": "x" * 64_000}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for suffix in (".jpg", ".png", ".webp", ".tif"):
+            path = save_image(torch.zeros(1, 3, 2, 2), tmp_path / f"x{suffix}", metadata=metadata)
+            assert read_metadata(path) == metadata
 
 
 def test_texts_by_others_do_no_harm() -> None:
@@ -952,9 +976,52 @@ def test_quality_matters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("suffix", "side"), [(".jpg", 65_501), (".webp", 16_384)])
 def test_sides_too_long_for_a_format_are_told_to_go_elsewhere(tmp_path: Path, suffix: str, side: int) -> None:
-    with pytest.raises(ImageError, match=r"pixels a side.*\.png"):
-        save_image(torch.zeros(1, 3, 1, side), tmp_path / f"x{suffix}")
+    for refuse in (check_savable, lambda path, size: save_image(torch.zeros(1, 3, *size), path)):
+        with pytest.raises(ImageError, match=r"pixels a side.*\.png"):
+            refuse(tmp_path / f"x{suffix}", (1, side))
+    assert check_savable(f"x{suffix}", (1, side - 1)) in ("JPEG", "WEBP") and check_savable("x.png", (1, side)) == "PNG"
     assert save_image(torch.zeros(1, 3, 1, side - 1), tmp_path / f"x{suffix}").exists()
+
+
+def test_whether_a_format_can_hold_a_picture_is_told_before_there_is_one(tmp_path: Path) -> None:
+    assert check_savable(tmp_path / "none" / "x.tif", bits=16) == "TIFF"
+    assert check_savable("X.JPEG") == "JPEG"
+    with pytest.raises(ImageError, match="unknown suffix"):
+        check_savable("x.gif", (2, 2))
+    for bits in (0, 12, True, "8", 16.5):
+        with pytest.raises(ImageError, match="bits must be 8 or 16"):
+            check_savable("x.png", bits=bits)  # type: ignore[arg-type]
+    for name in ("x.jpg", "x.webp"):
+        with pytest.raises(ImageError, match=r"8 bits a colour.*\.png or \.tif"):
+            check_savable(name, bits=16)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_sixteen_bits_are_written_with_alpha_and_texts(tmp_path: Path, suffix: str, transparent: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 3, 9, 11, generator=generator)
+    alpha = torch.rand(1, 1, 9, 11, generator=generator) if transparent else None
+    texts = {"styletut": json.dumps({"seed": 3}), "title": "naïve – 星月夜", "long": "x" * 5000}
+    path = save_image(picture, tmp_path / f"x{suffix}", alpha=alpha, metadata=texts, bits=16)
+    wanted = torch.cat([picture] if alpha is None else [picture, alpha], 1)[0].permute(1, 2, 0).double() * 65535
+    if suffix == ".tif":
+        stored = tifffile.imread(path)
+    else:  # by hand: each line begins with its filter, 2 for the difference from the line above
+        content = path.read_bytes()
+        start = content.index(b"IDAT")
+        length = struct.unpack(">I", content[start - 4 : start])[0]
+        lines = np.frombuffer(zlib.decompress(content[start + 4 : start + 4 + length]), np.uint8).reshape(9, -1)
+        assert set(lines[:, 0]) == {2}
+        stored = np.cumsum(lines[:, 1:], axis=0, dtype=np.uint8).view(">u2").reshape(9, 11, -1)
+    assert stored.shape == wanted.shape and stored.dtype.itemsize == 2
+    assert np.abs(stored - wanted.numpy()).max() <= 0.51
+    assert read_metadata(path) == texts
+    with Image.open(path) as image:
+        assert image.mode == ("RGBA" if transparent else "RGB")
+    _, mask = load_image(path, alpha="keep")
+    assert (mask is not None) == transparent
 
 
 def test_alpha_is_put_back_or_flattened_on_white_in_a_jpeg(tmp_path: Path) -> None:
@@ -1122,5 +1189,6 @@ def test_every_public_name_is_documented() -> None:
         "to_pil",
         "from_pil",
         "check_picture",
+        "check_savable",
     ):
         assert "Raises:" in (getattr(images, name).__doc__ or "")
