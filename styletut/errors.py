@@ -71,6 +71,20 @@ def printable(text: str, keep: str = "") -> str:
     )
 
 
+def shown(value: object, limit: int = 80) -> str:
+    """A value as Python writes it, in one line and cut short, for messages; whatever it is, this does not fail.
+
+    >>> shown(float("nan")), shown([0] * 1000, 20)
+    ('nan', '[0, 0, 0, 0, 0 ...')
+    """
+    try:
+        # A long text is cut before it is written out, which takes time and memory.
+        text = " ".join(repr(value[: limit + 1] if isinstance(value, (str, bytes)) else value).split())
+    except Exception:  # an object may write itself as it likes, and Python refuses integers of thousands of digits
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= limit else f"{text[: limit - 4].rstrip(', ')} ..."
+
+
 def did_you_mean(kind: str, name: object, choices: Iterable[str]) -> str:
     """Say that ``name`` is unknown, which of ``choices`` comes nearest, and what there is.
 
@@ -78,6 +92,6 @@ def did_you_mean(kind: str, name: object, choices: Iterable[str]) -> str:
     "unknown layer 'relu4_9': did you mean 'relu4_1'? Choose from relu4_1, pool4"
     """
     choices = list(choices)
-    near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6) if isinstance(name, str) else []
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {name!r}: {hint}Choose from {', '.join(choices)}"
+    return f"unknown {kind} {shown(name)}: {hint}Choose from {', '.join(choices)}"

@@ -10,11 +10,12 @@ recognition", ICLR 2015, configurations D (VGG-16) and E (VGG-19).
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
+import http.client
 import importlib.util
 import os
-import pickle
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,15 +25,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .errors import ImageError, LayerError, WeightsError, did_you_mean
+from . import _archive
+from .errors import ImageError, LayerError, StyletutError, WeightsError, did_you_mean, printable, shown
 from .images import check_picture
 
 NETWORKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each of the five blocks."""
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""What weights may be stored in; integers and 8-bit floats are codes of something that is not stored with them."""
 CHANNELS = (64, 128, 256, 512, 512)
 POOLINGS = ("max", "average")
 PREPROCESSINGS = ("auto", "caffe", "imagenet", "none")
+EXPECTED = ("imagenet", "caffe")
+"""What weights may have been trained with."""
 
 # RGB. Caffe's means are in 0..255 units (Simonyan and Zisserman's training set); torchvision's in 0..1.
 CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
@@ -64,7 +70,6 @@ class Layer:
         return int(re.findall(r"\d", self.name)[0])
 
 
-@functools.cache
 def layers(network: str = "vgg19") -> tuple[Layer, ...]:
     """Every layer of ``network`` in the order of the forward pass.
 
@@ -74,8 +79,13 @@ def layers(network: str = "vgg19") -> tuple[Layer, ...]:
     Raises:
         LayerError: the network is not ``vgg16`` or ``vgg19``.
     """
-    if network not in NETWORKS:
+    if not isinstance(network, str) or network not in NETWORKS:
         raise LayerError(did_you_mean("network", network, NETWORKS))
+    return _layers(network)
+
+
+@functools.cache
+def _layers(network: str) -> tuple[Layer, ...]:
     found: list[Layer] = []
     stride, field = 1, 1
     for block, (count, channels) in enumerate(zip(NETWORKS[network], CHANNELS, strict=True), start=1):
@@ -106,12 +116,19 @@ def canonical(name: str, network: str = "vgg19") -> str:
     Raises:
         LayerError: there is no such layer; the message lists those there are.
     """
+    layers(network)  # does it exist?
     names = _aliases(network)
-    if name not in names:
-        if re.fullmatch(r"block\d_conv\d", str(name)):
+    if not isinstance(name, str) or name not in names:
+        if isinstance(name, str) and re.fullmatch(r"block\d_conv\d", name):
             raise LayerError(did_you_mean(f"layer of {network}", name, (n for n in names if n.startswith("block"))))
         raise LayerError(did_you_mean(f"layer of {network}", name, (layer.name for layer in layers(network))))
     return names[name]
+
+
+def _known(kind: str, name: object, choices: tuple[str, ...], error: type[StyletutError]) -> None:
+    """Raise unless ``name`` is one of the choices; arrays, which compare to arrays, are none."""
+    if not isinstance(name, str) or name not in choices:
+        raise error(did_you_mean(kind, name, choices))
 
 
 # --- weights -----------------------------------------------------------------------------------------
@@ -122,13 +139,26 @@ class Weights:
     """Weights of the convolutions in torchvision's naming (``features.0.weight`` ...) and what they expect.
 
     ``preprocessing`` is ``caffe`` (BGR, 0..255, means subtracted) or ``imagenet`` (RGB, 0..1, mean and
-    standard deviation). ``source`` says in a line where they come from.
+    standard deviation). ``source`` says in a line where they come from. The tensors are looked at by the network that
+    is made of them; it may be narrower than a VGG is.
+
+    Raises:
+        WeightsError: the state is no mapping, or holds nothing, or the preprocessing is neither of these.
+        LayerError: the network is unknown.
     """
 
     state: Mapping[str, Tensor]
     preprocessing: str
     network: str
     source: str
+
+    def __post_init__(self) -> None:
+        layers(self.network)
+        if not isinstance(self.state, Mapping) or not self.state:
+            raise WeightsError(f"weights are a state dict of tensors, not {shown(self.state)}")
+        _known("preprocessing of weights", self.preprocessing, EXPECTED, WeightsError)
+        if not isinstance(self.source, str):
+            raise WeightsError(f"the source of weights is a line of text, not {shown(self.source)}")
 
 
 def _conv_names(network: str) -> list[tuple[str, str]]:
@@ -154,6 +184,8 @@ def load_weights(
         LayerError: the network is unknown.
     """
     layers(network)
+    if not isinstance(weights, (str, os.PathLike, Weights)):
+        raise WeightsError(f"weights are a name, a path or a Weights object, not {shown(weights)}")
     if isinstance(weights, Weights):
         if weights.network != network:
             raise WeightsError(f"these weights are for {weights.network}, not for {network}")
@@ -167,11 +199,10 @@ def load_weights(
     path = Path(weights)
     if path.suffix.lower() not in {".pth", ".pt", ".safetensors"}:
         raise WeightsError(
-            f"unknown weights {str(weights)!r}: choose 'oxford', 'torchvision', 'torchvision-oxford', 'random' or the "
-            "path of a .pth, .pt or .safetensors file"
+            f"unknown weights {shown(str(weights), 1000)}: choose 'oxford', 'torchvision', 'torchvision-oxford', "
+            "'random' or the path of a .pth, .pt or .safetensors file"
         )
-    if expects not in ("imagenet", "caffe"):
-        raise WeightsError(did_you_mean("preprocessing of weights", expects, ("imagenet", "caffe")))
+    _known("preprocessing of weights", expects, EXPECTED, WeightsError)
     return _from_file(path, network, expects)
 
 
@@ -228,22 +259,30 @@ def _torchvision(network: str, which: str) -> Weights:
     if which == "torchvision-oxford" and network != "vgg16":
         raise WeightsError(f"torchvision-oxford is VGG-16's; for {network} use weights='oxford' or 'torchvision'")
     url = _url(network, which)
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    digits = cached.stem.rpartition("-")[2]  # torchvision's names end in the first digits of the file's SHA-256
     try:
-        state = torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True, check_hash=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(getattr(error, "reason", error)).splitlines()[0]
-        cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+        if not cached.exists():
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(cached), digits)
         # torch.hub never looks again at a file that it has.
+        with cached.open("rb") as file:
+            if not hashlib.file_digest(file, "sha256").hexdigest().startswith(digits):
+                raise ValueError("the cached file is not what its name promises")
+        state = _archive.load(cached)
+    except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
+        reason = (str(getattr(error, "reason", error)).splitlines() or [type(error).__name__])[0]
         remedy = f"delete {cached}" if cached.exists() else "check the network"
         raise WeightsError(
-            f"could not get torchvision's {network} weights ({reason}): {remedy} and try again, or give the "
+            f"could not get torchvision's {network} weights ({printable(reason)}): {remedy} and try again, or give the "
             f"path of a state dict as weights, or use network='vgg19' with weights='oxford'"
         ) from None
     if which == "torchvision":
         return _checked(state, "imagenet", network, f"torchvision {network}, IMAGENET1K_V1")
     # torchvision turned Caffe's first filters round to RGB; here Caffe's weights take BGR.
-    state = dict(state) | {"features.0.weight": state["features.0.weight"].flip(1)}
-    return _checked(state, "caffe", network, "Oxford VGG-16 (Simonyan and Zisserman), torchvision's copy")
+    found = _checked(state, "caffe", network, "Oxford VGG-16 (Simonyan and Zisserman), torchvision's copy")
+    first = "features.0.weight"
+    return dataclasses.replace(found, state=dict(found.state) | {first: found.state[first].flip(1)})
 
 
 def _url(network: str, which: str) -> str:
@@ -254,23 +293,38 @@ def _url(network: str, which: str) -> str:
 
 
 def _from_file(path: Path, network: str, expects: str) -> Weights:
-    if not path.is_file():
-        raise WeightsError(f"no weights file at {path}")
+    name = printable(str(path))
+    if not os.path.isfile(path):  # unlike Path.is_file it answers to any text
+        raise WeightsError(f"no weights file at {name}")
     try:
-        if path.suffix.lower() == ".safetensors":
-            try:
-                from safetensors.torch import load_file
-            except ImportError:
-                raise WeightsError(f"to read {path.name}: pip install safetensors") from None
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except WeightsError:
+        state = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _archive.load(path)
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights at {name}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise WeightsError(f"{name} is not a readable state dict: it {error}") from None
+    return _checked(state, expects, network, printable(path.name))
+
+
+def _read_safetensors(path: Path) -> object:
+    """The tensors of a file that keeps no sums of them: a flipped bit in a number cannot be seen.
+
+    Raises:
+        ValueError: it is damaged or something else, in the words of `_archive.load`.
+    """
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise WeightsError(f"to read {printable(path.name)}: pip install safetensors") from None
+    try:
+        return load_file(path)
+    except (OSError, MemoryError):
         raise
-    except Exception as error:  # each reader has its own zoo of errors; all mean the same to the user
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WeightsError(f"{path} is not a readable state dict: {reason[:120]}") from None
-    return _checked(state, expects, network, path.name)
+    except Exception:  # its own kinds, and some of Rust's
+        with path.open("rb") as file:
+            head = file.read(512)
+        # What begins as it should was meant to be one.
+        kind = "damaged or cut short: get it again" if head[8:9] == b"{" else _archive.what_is(head)
+        raise ValueError(f"is {kind}") from None
 
 
 def _checked(state: object, preprocessing: str, network: str, source: str) -> Weights:
@@ -281,19 +335,31 @@ def _checked(state: object, preprocessing: str, network: str, source: str) -> We
     before = 3
     for (conv, feature), channels in zip(_conv_names(network), _widths(network), strict=True):
         for key, shape in ((f"{feature}.weight", (channels, before, 3, 3)), (f"{feature}.bias", (channels,))):
-            value = state.get(key)
-            if not isinstance(value, Tensor):
-                raise WeightsError(f"{source} has no tensor {key!r} ({conv} of {network}): is it another network's?")
+            value = _numbers(state, key, f"{conv} of {network}", source)
             if tuple(value.shape) != shape:
                 raise WeightsError(
                     f"{source}: {key!r} has shape {tuple(value.shape)}, {conv} of {network} needs {shape}"
                 )
-            value = value.detach().to("cpu", torch.float32)
-            if not torch.isfinite(value).all():
-                raise WeightsError(f"{source}: {key!r} ({conv}) holds values that are not finite; get a sound file")
             kept[key] = value
         before = channels
     return Weights(kept, preprocessing, network, source)
+
+
+def _numbers(state: Mapping[str, Tensor], key: str, place: str, source: str) -> Tensor:
+    """A tensor of a state dict in float32 on the CPU, if it is one of finite numbers that can be computed with."""
+    value = state.get(key)
+    if not isinstance(value, Tensor):
+        raise WeightsError(f"{source} has no tensor {key!r} ({place}): is it another network's?")
+    if value.dtype not in FLOATS or value.layout != torch.strided or value.is_meta or value.is_nested:
+        kind = "without values" if value.is_meta else f"{value.layout}, {value.dtype}".replace("torch.", "")
+        raise WeightsError(
+            f"{source}: {key!r} ({place}) is a tensor {kind}: a dense one of float16, bfloat16, float32 or float64 is "
+            "needed"
+        )
+    value = value.detach().to("cpu", torch.float32)
+    if not torch.isfinite(value).all():
+        raise WeightsError(f"{source}: {key!r} ({place}) holds values that are not finite; get a sound file")
+    return value
 
 
 def _widths(network: str) -> list[int]:
@@ -363,29 +429,29 @@ class VGG(nn.Module):
         super().__init__()
         if isinstance(layers, str):
             layers = [layers]
+        if not isinstance(layers, Iterable):
+            raise LayerError(f"layers are a list of names, for example ['relu4_2'], not {shown(layers)}")
         self.names = {name: canonical(name, network) for name in layers}
         if not self.names:
             raise LayerError("ask for at least one layer, for example 'relu4_2'")
-        if pooling not in POOLINGS:
-            raise LayerError(did_you_mean("pooling", pooling, POOLINGS))
-        if preprocessing not in PREPROCESSINGS:
-            raise LayerError(did_you_mean("preprocessing", preprocessing, PREPROCESSINGS))
+        _known("pooling", pooling, POOLINGS, LayerError)
+        _known("preprocessing", preprocessing, PREPROCESSINGS, LayerError)
         self.network, self.pooling = network, pooling
         # Only a file needs telling what it was trained with; the named weights know.
         self.weights = load_weights(weights, network, "caffe" if preprocessing == "caffe" else "imagenet")
         self.preprocessing = self.weights.preprocessing if preprocessing == "auto" else preprocessing
         self.layers = tuple(layer.name for layer in _upto(self.names.values(), network))
         # Weights trained on Caffe's BGR get their first filters turned round, so that pictures stay RGB throughout.
-        features = dict(_conv_names(network))
+        features, before = dict(_conv_names(network)), 3
         self.convs = nn.ModuleDict()
         for name in self.layers:
             if name.startswith("conv"):
-                weight = self.weights.state[f"{features[name]}.weight"]
+                weight, bias = self._filters(features[name], name, before)
+                before = weight.shape[0]
                 if name == "conv1_1" and self.weights.preprocessing == "caffe":
                     weight = weight.flip(1)
                 conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, device="meta")
                 conv.weight = nn.Parameter(weight.clone(), requires_grad=False)
-                bias = self.weights.state[f"{features[name]}.bias"]
                 conv.bias = nn.Parameter(bias.clone(), requires_grad=False)
                 self.convs[name] = conv
         mean = CAFFE_MEAN if self.weights.preprocessing == "caffe" else IMAGENET_MEAN
@@ -399,6 +465,17 @@ class VGG(nn.Module):
         self.eval()
         if rescale:
             self._rescale()
+
+    def _filters(self, feature: str, conv: str, before: int) -> tuple[Tensor, Tensor]:
+        """Filters and biases of a convolution that reads so many channels."""
+        state, source, place = self.weights.state, self.weights.source, f"{conv} of {self.network}"
+        weight, bias = (_numbers(state, f"{feature}.{part}", place, source) for part in ("weight", "bias"))
+        if weight.dim() != 4 or weight.shape[1:] != (before, 3, 3) or not len(weight) or bias.shape != weight.shape[:1]:
+            raise WeightsError(
+                f"{source}: {place} needs filters of (channels, {before}, 3, 3) and as many biases, "
+                f"not {tuple(weight.shape)} and {tuple(bias.shape)}"
+            )
+        return weight, bias
 
     @property
     def wanted(self) -> frozenset[str]:

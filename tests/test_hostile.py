@@ -351,7 +351,7 @@ def _state(value: float) -> dict[str, torch.Tensor]:
         ("code.pth", lambda path: torch.save(Path, path), "not a readable"),
         (
             "shape.pth",
-            lambda path: torch.save(_state(0) | {"features.0.bias": torch.zeros(3)}, path),
+            lambda path: torch.save(_state(0.0) | {"features.0.bias": torch.zeros(3)}, path),
             "has shape (3,)",
         ),
     ],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import importlib.machinery
 import importlib.util
 import itertools
+import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -458,6 +460,105 @@ def test_a_state_dict_that_does_not_fit_is_refused_by_name(vgg16_state: dict[str
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_saved_web_page_is_called_one_and_torchs_advice_is_not_quoted(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"page\x1b[31m{suffix}"
+    path.write_bytes(b"<!DOCTYPE html>\n<html><head><title>404</title></head></html>")
+    with pytest.raises(WeightsError, match="is not a readable state dict: it is a web page") as caught:
+        load_weights(path)
+    assert "weights_only" not in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_a_flipped_bit_in_a_state_dict_is_refused(vgg16_state: dict[str, Tensor], tmp_path: Path) -> None:
+    path = tmp_path / "state.pth"
+    torch.save(vgg16_state, path)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        (byte,) = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    with pytest.raises(WeightsError, match="it is damaged"):
+        load_weights(path, "vgg16")
+
+
+UNUSABLE: dict[str, Callable[[Tensor], object]] = {
+    "complex": lambda x: x.to(torch.complex64),
+    "bool": lambda x: x > 0,
+    "integer": lambda x: x.int(),
+    "fp8": lambda x: x.to(torch.float8_e4m3fn),
+    "quantised": lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+    "sparse": lambda x: x.to_sparse(),
+    "meta": lambda x: x.to("meta"),
+    "list": lambda x: x.tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # of torch, about such tensors
+def test_tensors_that_cannot_be_computed_with_are_refused_in_a_file_and_in_an_object(
+    kind: str, tiny: Weights, tmp_path: Path
+) -> None:
+    key = "features.0.weight"
+    bad = UNUSABLE[kind](torch.ones(64, 3, 3, 3))
+    torch.save({key: bad}, tmp_path / "state.pth")
+    with pytest.raises(WeightsError, match=r"'features.0.weight' \(conv1_1|Python objects beside tensors"):
+        load_weights(tmp_path / "state.pth")
+    state: dict[str, Any] = {**tiny.state, key: bad}
+    with pytest.raises(WeightsError, match=r"'features.0.weight' \(conv1_1"):
+        VGG(["relu1_2"], weights=dataclasses.replace(tiny, state=state))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"state": {}}, "a state dict of tensors, not {}"),
+        ({"state": [1]}, "a state dict of tensors"),
+        ({"state": {"features.0.weight": torch.ones(6, 3, 3, 3)}}, "has no tensor 'features.0.bias'"),
+        ({"state": {"features.0.weight": torch.ones(6, 4, 3, 3), "features.0.bias": torch.ones(6)}}, "3, 3, 3"),
+        ({"state": {"features.0.weight": torch.ones(6, 3, 3, 3), "features.0.bias": torch.ones(5)}}, "as many biases"),
+        ({"state": {"features.0.weight": torch.ones(0, 3, 3, 3), "features.0.bias": torch.ones(0)}}, "3, 3, 3"),
+        ({"preprocessing": "caffee"}, "did you mean 'caffe'"),
+        ({"preprocessing": torch.ones(3)}, "unknown preprocessing"),
+        ({"source": 3}, "a line of text"),
+    ],
+)
+def test_an_object_of_weights_that_means_nothing_is_refused(
+    changes: dict[str, Any], message: str, tiny: Weights
+) -> None:
+    with pytest.raises(WeightsError, match=re.escape(message)):
+        VGG(["relu1_1"], weights=dataclasses.replace(tiny, **changes))
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, b"oxford", ["oxford"], torch.ones(3), "x" * 10_000, "\0.pth", "x" * 9999 + ".pth"]
+)
+def test_weights_that_are_no_name_path_or_object_are_refused(value: Any) -> None:
+    with pytest.raises(WeightsError) as caught:
+        load_weights(value)
+    assert str(caught.value).isprintable()
+
+
+HOSTILE = [None, 3, 1.5, b"x", [], {}, [[1, 1]], torch.ones(3), object(), "x" * 100_000, "\x1b[31m", float("nan")]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: type(value).__name__)
+def test_whatever_is_given_for_a_name_gets_a_typed_error(value: Any, tiny: Weights) -> None:
+    for call in (
+        lambda: layers(value),
+        lambda: canonical(value),
+        lambda: canonical("relu1_1", value),
+        lambda: VGG(value, weights=tiny),
+        lambda: VGG([value], weights=tiny),
+        lambda: VGG(["relu1_1"], weights=tiny, network=value),
+        lambda: VGG(["relu1_1"], weights=tiny, pooling=value),
+        lambda: VGG(["relu1_1"], weights=tiny, preprocessing=value),
+        lambda: dataclasses.replace(tiny, network=value),
+    ):
+        with pytest.raises((LayerError, WeightsError)) as caught:
+            call()
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_a_file_that_is_no_state_dict_is_refused(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"noise{suffix}"
     for content in (b"", b"not weights at all", bytes(range(256)) * 20):
@@ -613,6 +714,24 @@ def test_a_cut_off_file_in_the_cache_is_named(
         load_weights("torchvision", "vgg16")
     assert "\n" not in str(caught.value)
     assert str(kept) in str(caught.value), "the user is told to try again, which cannot help"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_cached_file_is_held_against_its_name_each_time(
+    zipped: bool, server: Server, monkeypatch: pytest.MonkeyPatch, vgg16_state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    """torch.hub looks only while it downloads; files of torch before 1.6, as torchvision's are, keep no sums."""
+    torch.save(vgg16_state, tmp_path / "state.pth", _use_new_zipfile_serialization=zipped)
+    content = (tmp_path / "state.pth").read_bytes()
+    url = server.put(content)
+    monkeypatch.setattr(vgg, "_url", lambda network, which: url)
+    assert load_weights("torchvision", "vgg16").network == "vgg16"
+    (kept,) = cached(tmp_path)
+    middle = len(content) // 2
+    kept.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    with pytest.raises(WeightsError, match="not what its name promises") as caught:
+        load_weights("torchvision", "vgg16")
+    assert f"delete {kept}" in str(caught.value)
 
 
 def test_a_file_that_is_not_on_the_server_is_a_clear_error(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
