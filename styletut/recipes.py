@@ -7,18 +7,21 @@ is the one that looks best soonest.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
 import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
-from .errors import RecipeError, did_you_mean
+from .errors import RecipeError, did_you_mean, shown
 from .losses import CONTENT_FORMS, STYLE_FORMS, TV_FORMS, TV_REDUCTIONS
-from .vgg import NETWORKS, POOLINGS, PREPROCESSINGS, Weights, canonical
+from .vgg import NETWORKS, POOLINGS, PREPROCESSINGS, Weights, _known, canonical
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "network": tuple(NETWORKS),
@@ -35,19 +38,25 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "clamp": ("none", "forward", "step"),
     "precision": ("auto", "float32", "bfloat16", "float64"),
 }
-_POSITIVE = (
-    "tv_range",
-    "style_scale",
-    "learning_rate",
-    "decay",
-    "decay_steps",
-    "memory",
-    "evaluations",
-    "pixel_range",
-    "batch",
-)
-_NOT_NEGATIVE = ("content_weight", "style_weight", "tv_weight", "decorrelation", "snapshot_every", "seed")
-_WHOLE = ("decay_steps", "memory", "evaluations", "snapshot_every", "batch", "seed")
+_ABOVE = math.ulp(0.0)
+_NUMBERS: dict[str, tuple[float, float]] = {
+    "content_weight": (0, math.inf),
+    "style_weight": (0, math.inf),
+    "tv_weight": (0, math.inf),
+    "tv_range": (_ABOVE, math.inf),
+    "style_scale": (_ABOVE, 1e6),
+    "start_mix": (0, 1),
+    "learning_rate": (_ABOVE, math.inf),
+    "decay": (_ABOVE, 1),
+    "pixel_range": (_ABOVE, math.inf),
+    "decorrelation": (0, 10),
+}
+"""The least and the most of each number; all are finite."""
+_WHOLE: dict[str, int] = {"decay_steps": 1, "memory": 1, "evaluations": 1, "snapshot_every": 0, "batch": 1, "seed": 0}
+"""The least of each whole number."""
+_LARGEST = 2**63 - 1
+_LONGEST = 1_000_000
+"""Pixels of the longest side that may be asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -135,87 +144,89 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for key, choices in _CHOICES.items():
-            if getattr(self, key) not in choices:
-                raise RecipeError(did_you_mean(key.replace("_", " "), getattr(self, key), choices))
-        for key in _POSITIVE + _NOT_NEGATIVE:
-            value = getattr(self, key)
-            good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            least = "0 or more" if key in _NOT_NEGATIVE else "above 0"
-            if not good or value < 0 or (value == 0 and key in _POSITIVE):
-                raise RecipeError(f"{key} must be a number, {least}, not {value!r}")
-            if key in _WHOLE:
-                if value != int(value) or value >= 2**63:
-                    raise RecipeError(f"{key} must be a whole number below 2**63, not {value!r}")
-                object.__setattr__(self, key, int(value))
-        if self.optimizer == "lbfgs" and self.line_search and self.evaluations < 2:
-            raise RecipeError("a line search needs at least 2 evaluations in a step: set evaluations")
-        if not isinstance(self.weights, (str, os.PathLike, Weights)):
-            raise RecipeError(f"weights must be a name, a path or a Weights object, not {self.weights!r}")
         for key in ("name", "source", "note"):
             if not isinstance(getattr(self, key), str):
-                raise RecipeError(f"{key} must be text, not {getattr(self, key)!r}")
+                raise RecipeError(f"{key} must be text, not {shown(getattr(self, key))}")
+        for key, choices in _CHOICES.items():
+            _known(key.replace("_", " "), getattr(self, key), choices, RecipeError)
+        for key, (least, most) in _NUMBERS.items():
+            self._set(key, _number(key, getattr(self, key), least, most))
+        for key, fewest in _WHOLE.items():
+            self._set(key, _whole(key, getattr(self, key), fewest))
         for key in ("rescale", "upscale", "line_search", "restart"):
             if not isinstance(getattr(self, key), bool):
-                raise RecipeError(f"{key} must be true or false, not {getattr(self, key)!r}")
-        if not isinstance(self.start_mix, (int, float)) or not 0 <= self.start_mix <= 1:
-            raise RecipeError(f"start_mix must be between 0 and 1, not {self.start_mix!r}")
-        object.__setattr__(self, "content_layers", self._layers("content_layers"))
-        object.__setattr__(self, "style_layers", self._layers("style_layers"))
-        object.__setattr__(self, "noise_range", self._pair("noise_range"))
-        object.__setattr__(self, "size", self._size())
-        object.__setattr__(self, "scales", self._scales())
+                raise RecipeError(f"{key} must be true or false, not {shown(getattr(self, key))}")
+        if self.optimizer == "lbfgs" and self.line_search and self.evaluations < 2:
+            raise RecipeError("a line search needs at least 2 evaluations in a step: set evaluations")
+        if self.optimizer in ("sgd", "adam") and self.evaluations > 1:
+            raise RecipeError(f"{self.optimizer} takes one evaluation in a step, not {self.evaluations}: evaluations=1")
+        if isinstance(self.weights, os.PathLike):
+            self._set("weights", os.fspath(self.weights))
+        if not isinstance(self.weights, (str, Weights)):
+            raise RecipeError(f"weights must be a name, a path or a Weights object, not {shown(self.weights)}")
+        self._set("content_layers", self._layers("content_layers"))
+        self._set("style_layers", self._layers("style_layers"))
+        self._set("noise_range", self._pair("noise_range"))
+        self._set("size", self._size())
+        self._set("scales", self._scales())
         if not self.layers and not self.tv_weight:
             raise RecipeError("nothing to optimise: give content layers, style layers or a total variation weight")
 
+    def _set(self, key: str, value: object) -> None:
+        object.__setattr__(self, key, value)
+
     def _layers(self, key: str) -> Mapping[str, float]:
         given = getattr(self, key)
-        if isinstance(given, str) or not isinstance(given, (Mapping, Iterable)):
-            raise RecipeError(f"{key} must map layers to weights, for example {{'relu4_2': 1.0}}, not {given!r}")
-        pairs = given.items() if isinstance(given, Mapping) else ((layer, 1.0) for layer in given)
+        named = given if isinstance(given, Mapping) else _sequence(given)
+        if named is None:
+            raise RecipeError(f"{key} must map layers to weights, for example {{'relu4_2': 1.0}}, not {shown(given)}")
         found: dict[str, float] = {}
-        for layer, weight in pairs:
-            good = isinstance(weight, (int, float)) and math.isfinite(weight) and weight >= 0
-            if not good:
-                raise RecipeError(f"the weight of {layer} in {key} must be a number, 0 or more, not {weight!r}")
+        for layer in named:
             place = canonical(layer, self.network)
             if place in found:
                 raise RecipeError(f"{key} names {place} twice ({layer!r} is another name for it)")
-            found[place] = float(weight)
+            weight = named[layer] if isinstance(named, Mapping) else 1.0
+            found[place] = _number(f"the weight of {layer} in {key}", weight, 0, math.inf)
         return MappingProxyType(found)
 
     def _pair(self, key: str) -> tuple[float, float]:
-        try:
-            low, high = (float(v) for v in getattr(self, key))
-        except (TypeError, ValueError):
-            raise RecipeError(f"{key} must be two numbers, not {getattr(self, key)!r}") from None
-        if not (math.isfinite(low) and math.isfinite(high)) or (self.noise == "uniform" and low > high):
-            raise RecipeError(f"{key} must be finite, (low, high) for uniform noise, not {getattr(self, key)!r}")
+        given = _sequence(getattr(self, key))
+        if given is None or len(given) != 2:
+            raise RecipeError(f"{key} must be two numbers, not {shown(getattr(self, key))}")
+        low, high = (_number(f"each of {key}", value, -math.inf, math.inf) for value in given)
+        if self.noise == "uniform" and low > high:
+            raise RecipeError(f"{key} must be (low, high) for uniform noise, not {shown(getattr(self, key))}")
         return low, high
 
     def _size(self) -> int | tuple[int, int] | None:
-        size = self.size
-        sides = size if isinstance(size, (tuple, list)) else (size,)
-        if size is not None and not all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in sides):
-            raise RecipeError(f"size must be whole pixels above 0, not {size!r}")
-        if isinstance(size, (tuple, list)):
-            if len(size) != 2:
-                raise RecipeError(f"an exact size is (rows, columns), not {size!r}")
-            object.__setattr__(self, "fit", "exact")
-            return (size[0], size[1])
-        if size is not None and self.fit == "exact":
-            object.__setattr__(self, "fit", "long")
-        return size
+        if self.size is None:
+            return None
+        if isinstance(self.size, Integral):
+            if self.fit == "exact":
+                self._set("fit", "long")
+            return _whole("size", self.size, 1, _LONGEST)
+        sides = _sequence(self.size)
+        if sides is None or len(sides) != 2:
+            raise RecipeError(f"size must be a number of pixels, or (rows, columns), not {shown(self.size)}")
+        self._set("fit", "exact")
+        rows, columns = (_whole("each side of size", side, 1, _LONGEST) for side in sides)
+        return rows, columns
 
     def _scales(self) -> tuple[tuple[float, int], ...]:
-        try:
-            scales = tuple((float(share), int(steps)) for share, steps in self.scales)
-            whole = all(int(steps) == steps for _, steps in self.scales)
-        except (TypeError, ValueError):
-            raise RecipeError(f"scales must be pairs (share of the size, steps), not {self.scales!r}") from None
-        if not scales or not whole or any(not 0 < share <= 1 or steps < 1 for share, steps in scales):
-            raise RecipeError(f"each scale is a share of the size in (0, 1] and 1 step or more, not {self.scales!r}")
-        return scales
+        pairs = [_sequence(pair) for pair in _sequence(self.scales) or ()]
+        if not pairs:
+            raise RecipeError(
+                f"scales must be pairs (share of the size, steps), one at least, not {shown(self.scales)}"
+            )
+        scales = []
+        for pair in pairs:
+            if pair is None or len(pair) != 2:
+                raise RecipeError(f"scales must be pairs (share of the size, steps), not {shown(self.scales)}")
+            share = _number("the share of the size in scales", pair[0], _ABOVE, 1)
+            scales.append((share, _whole("the steps in scales", pair[1], 1)))
+        if sum(steps for _, steps in scales) > _LARGEST:
+            raise RecipeError(f"the steps of all scales must be below 2**63, not {shown(self.scales)}")
+        return tuple(scales)
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -232,22 +243,19 @@ class Recipe:
         return sum(steps for _, steps in self.scales)
 
     def replace(self, **changes: Any) -> Recipe:
-        """A copy with some fields changed; ``steps=n`` is short for a budget of n steps spread over the scales.
+        """A copy with some fields changed; ``steps=n`` is short for a budget of n steps spread over the scales, as
+        they are shared out there (or in the ``scales`` that are given with it).
 
         Raises:
             RecipeError: there is no such field, or its value is wrong.
         """
-        if "steps" in changes:
-            steps = changes.pop("steps")
-            if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-                raise RecipeError(f"steps must be a whole number, 1 or more, not {steps!r}")
-            if "scales" not in changes:
-                changes["scales"] = _spread(self.scales, steps)
-        known = [f.name for f in dataclasses.fields(self)]
+        known = [*(f.name for f in dataclasses.fields(self)), "steps"]
         for key in changes:
             if key not in known:
-                raise RecipeError(did_you_mean("recipe field", key, [*known, "steps"]))
-        return dataclasses.replace(self, **changes)
+                raise RecipeError(did_you_mean("recipe field", key, known))
+        budget = _whole("steps", changes.pop("steps"), 1) if "steps" in changes else None
+        made = dataclasses.replace(self, **changes)
+        return made if budget is None else dataclasses.replace(made, scales=_spread(made.scales, budget))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, ready for JSON; weights that are an object become their description in <>."""
@@ -271,7 +279,9 @@ class Recipe:
         Raises:
             RecipeError: a field is unknown or a value is wrong.
         """
-        return cls().replace(**values)
+        if not isinstance(values, Mapping):
+            raise RecipeError(f"a recipe is made from a dictionary of its fields, not from {shown(values)}")
+        return cls().replace(**{key if isinstance(key, str) else shown(key): value for key, value in values.items()})
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
@@ -282,14 +292,15 @@ class Recipe:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
-            raise RecipeError(f"this recipe is not JSON: {error}") from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise RecipeError(f"this recipe is not JSON: {str(error).splitlines()[0]}") from None
         if not isinstance(values, dict):
             raise RecipeError('a recipe in JSON is an object of fields, for example {"seed": 1}')
         return cls.from_dict(values)
 
     def __hash__(self) -> int:
-        return hash(self.to_json())
+        # Sorted, because layers in another order make an equal recipe.
+        return hash(json.dumps(self.to_dict(), sort_keys=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -312,6 +323,41 @@ class Recipe:
 
 def _rebuild(fields: dict[str, Any]) -> Recipe:
     return Recipe(**fields)
+
+
+def _number(key: str, value: object, least: float, most: float) -> float:
+    """A finite number from ``least`` to ``most``, as a float: equal recipes must not differ in how they are written."""
+    number = math.nan
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # an integer of hundreds of digits
+            number = float(value)
+    if not (math.isfinite(number) and least <= number <= most):
+        low = {-math.inf: "", _ABOVE: "above 0"}.get(least, f"{least:g} or more")
+        high = "" if most == math.inf else f"{most:g} at most"
+        bounds = " and ".join(filter(None, [low, high])) or "finite"
+        raise RecipeError(f"{key} must be a number, {bounds}, not {shown(value)}")
+    return number + 0.0  # no minus zero
+
+
+def _whole(key: str, value: object, least: int, most: int = _LARGEST) -> int:
+    """A whole number from ``least`` to ``most``; 3.0 is one, as JSON's readers and writers may have it."""
+    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+    number = int(value) if whole and not isinstance(value, bool) else least - 1  # type: ignore[call-overload]
+    if not least <= number <= most:
+        high = "below 2**63" if most == _LARGEST else f"{most:,} at most"
+        raise RecipeError(f"{key} must be a whole number, {least} or more and {high}, not {shown(value)}")
+    return number
+
+
+def _sequence(value: object) -> list[Any] | None:
+    """The values of a list, tuple, array or anything like it; None if it has none, or no end."""
+    if isinstance(value, (str, bytes, Mapping)):
+        return None
+    try:
+        found = list(itertools.islice(value, 10_001))  # type: ignore[call-overload]
+    except TypeError:
+        return None
+    return found if len(found) <= 10_000 else None
 
 
 def _spread(scales: tuple[tuple[float, int], ...], steps: int) -> tuple[tuple[float, int], ...]:
@@ -509,7 +555,7 @@ def get(recipe: str | Recipe = "fast") -> Recipe:
     """
     if isinstance(recipe, Recipe):
         return recipe
-    if recipe not in _BY_NAME:
+    if not isinstance(recipe, str) or recipe not in _BY_NAME:
         raise RecipeError(did_you_mean("recipe", recipe, _BY_NAME))
     return _BY_NAME[recipe]
 

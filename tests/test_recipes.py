@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import pickle
+from collections.abc import Callable, Hashable
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -407,6 +413,146 @@ def test_wrong_values_are_refused_in_one_line(field: str, value: Any) -> None:
     message = str(caught.value)
     assert "\n" not in message
     assert field.split("_")[0].rstrip("s") in message
+
+
+HOSTILE: dict[str, Any] = {
+    "None": None,
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "minus inf": float("-inf"),
+    "-1": -1,
+    "0": 0,
+    "-0.0": -0.0,
+    "1e-320": 1e-320,
+    "1e308": 1e308,
+    "10**30": 10**30,
+    "10**400": 10**400,
+    "10**5000": 10**5000,  # Python refuses to write it out
+    "complex": 1j,
+    "True": True,
+    "empty text": "",
+    "a": "a",
+    "12": "12",
+    "control characters": "\x1b[31m\n\r\0",
+    "surrogate": "\ud800",
+    "long text": "x" * 10_000,
+    "bytes": b"relu1_1",
+    "[]": [],
+    "{}": {},
+    "set": {1, 2},
+    "[None]": [None],
+    "[['a']]": [["a"]],
+    "[[1, 1]]": [[1, 1]],
+    "[[1, inf]]": [[1, float("inf")]],
+    "[[nan, 1]]": [[float("nan"), 1]],
+    "[[1, 2], 3]": [[1, 2], 3],
+    "[[1, 2**62]] * 3": [[1, 2**62]] * 3,
+    "[1e308, -1e308]": [1e308, -1e308],
+    "[10**30] * 2": [10**30, 10**30],
+    "deep": [[[[[[[[1]]]]]]]],
+    "endless": itertools.count(),
+    "dictionary of junk": {None: None, (1, 2): [], "relu1_1": "x"},
+    "layer": {"relu1_1": 10**400},
+    "object": object(),
+    "class": dict,
+    "function": len,
+    "array": np.zeros(3),
+    "array of one": np.ones(1),
+    "array without axes": np.array(1.0),
+    "array of two": np.ones((2, 2)),
+    "numpy's integer": np.int64(5),
+    "numpy's float": np.float32(0.5),
+    "numpy's bool": np.bool_(True),
+    "tensor": torch.ones(2),
+    "tensor without axes": torch.tensor(1.0),
+    "meta tensor": torch.ones(2, device="meta"),
+    "fraction": Fraction(1, 3),
+    "decimal": Decimal("0.5"),
+    "path": Path("weights.pth"),
+    "recipe": Recipe(),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_any_value_of_any_field_is_taken_or_refused_in_words(kind: str) -> None:
+    value = HOSTILE[kind]
+    fields = [*(field.name for field in dataclasses.fields(Recipe)), "steps"]
+    for field, name in itertools.product(fields, ["fast", "keras-sgd"]):
+        try:
+            made = recipes.get(name).replace(**{field: value})
+        except (RecipeError, LayerError) as error:
+            assert str(error).isprintable() and len(str(error)) < 1000, field
+        else:
+            back = Recipe.from_json(made.to_json())
+            assert back == made and hash(back) == hash(made), field
+            repr(made)
+            recipes.table([made, "gatys"])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HOSTILE if kind not in ("{}", "recipe")])
+def test_whatever_is_no_recipe_is_refused_in_words(kind: str) -> None:
+    value = HOSTILE[kind]
+    calls: list[Callable[[], Any]] = [
+        lambda: Recipe.from_dict(value),
+        lambda: Recipe.from_json(value),
+        lambda: recipes.table([value]),
+        lambda: recipes.get(value),
+    ]
+    if isinstance(value, Hashable):
+        calls.append(lambda: Recipe.from_dict({value: 1}))  # type: ignore[dict-item]
+    for call in calls:
+        with pytest.raises(RecipeError) as caught:
+            call()
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{" + '"a":{' * 100_000, '{"seed": ' + "9" * 5000 + "}", '{"seed": NaN}']
+)
+def test_json_that_is_too_deep_or_too_long_is_refused(text: str) -> None:
+    with pytest.raises(RecipeError):
+        Recipe.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"content_weight": 1}, {"content_weight": 1.0}),
+        ({"content_weight": np.float64(0.5), "seed": np.int64(3)}, {"content_weight": 0.5, "seed": 3.0}),
+        ({"style_layers": {"relu1_1": 1, "relu2_1": 2}}, {"style_layers": {"relu2_1": 2.0, "relu1_1": 1.0}}),
+        ({"content_layers": ["relu1_1", "relu2_1"]}, {"content_layers": {"relu2_1": 1, "relu1_1": 1}}),
+        ({"noise_range": [0, 1]}, {"noise_range": (-0.0, 1.0)}),
+        ({"tv_weight": 0}, {"tv_weight": -0.0}),
+        ({"start_mix": 1}, {"start_mix": 1.0}),
+        ({"scales": [[1, 5.0]]}, {"scales": ((1.0, 5),)}),
+        ({"size": [3, 4]}, {"size": (3, 4)}),
+        ({"weights": Path("a.pth")}, {"weights": "a.pth"}),
+    ],
+)
+def test_equal_recipes_have_equal_hashes_however_they_were_written(one: dict[str, Any], other: dict[str, Any]) -> None:
+    a, b = (recipes.get("fast").replace(**changes) for changes in (one, other))
+    assert a == b and hash(a) == hash(b) and {a: "one"}[b] == "one"
+
+
+def test_the_order_of_layers_stays_as_it_was_given() -> None:
+    """Sums are taken in it."""
+    recipe = recipes.get("fast").replace(style_layers={"relu2_1": 2, "relu1_1": 1})
+    assert list(recipe.style_layers) == list(Recipe.from_json(recipe.to_json()).style_layers) == ["relu2_1", "relu1_1"]
+
+
+def test_steps_are_spread_over_the_scales_that_are_given_with_them() -> None:
+    recipe = recipes.get("fast").replace(steps=10, scales=((0.5, 30), (1.0, 20)))
+    assert recipe.scales == ((0.5, 6), (1.0, 4))
+    assert Recipe.from_dict({"scales": [[0.5, 1], [1.0, 1]], "steps": 7}).scales == ((0.5, 3), (1.0, 4))
+    with pytest.raises(RecipeError, match="scales"):
+        recipes.get("fast").replace(steps=10, scales=())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_an_optimiser_that_takes_one_evaluation_a_step_is_asked_for_no_more(optimizer: str) -> None:
+    with pytest.raises(RecipeError, match=f"{optimizer} takes one evaluation in a step, not 5: evaluations=1"):
+        recipes.get("fast").replace(optimizer=optimizer, evaluations=5)
+    assert recipes.get("gatys").replace(optimizer=optimizer, evaluations=1).evaluations == 1
 
 
 @pytest.mark.parametrize(
