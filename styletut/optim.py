@@ -58,13 +58,13 @@ class LBFGS(torch.optim.Optimizer):
             loss = closure()
         group, state = self.param_groups[0], self.state[self._every[0]]
         if not state:
-            state |= {"gradient": None, "step": None, "s": [], "y": []}
+            state |= {"gradient": None, "last_step": None, "s": [], "y": []}
         gradient = torch.cat([p.grad.reshape(-1) for p in self._every if p.grad is not None])
         s, y = state["s"], state["y"]
         if state["gradient"] is not None:
             change = torch.sub(gradient, state["gradient"], out=state["gradient"])
-            if change @ state["step"] > 1e-8 * change.norm() * state["step"].norm():
-                s.append(state["step"])
+            if change @ state["last_step"] > 1e-8 * change.norm() * state["last_step"].norm():
+                s.append(state["last_step"])
                 y.append(change)
         if s:
             step = _two_loops(gradient, s, y).mul_(group["lr"])
@@ -74,12 +74,24 @@ class LBFGS(torch.optim.Optimizer):
         else:
             size = group["first_step"] * len(gradient) ** 0.5
             step = gradient * (-group["lr"] * size / gradient.norm().clamp(min=1e-30))
-        state["gradient"], state["step"] = gradient, step
+        state["gradient"], state["last_step"] = gradient, step
         start = 0
         for p in self._every:
             p.add_(step[start : start + p.numel()].view_as(p))
             start += p.numel()
         return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The state that `state_dict` gave, moved to the parameters' device and precision.
+
+        torch takes an entry called ``step`` for a counter, and leaves it where it is; so the vector that was called so
+        in older states gets another name.
+        """
+        renamed = {
+            key: {"last_step" if name == "step" else name: value for name, value in entries.items()}
+            for key, entries in state_dict["state"].items()
+        }
+        super().load_state_dict(state_dict | {"state": renamed})
 
 
 def _two_loops(gradient: Tensor, s: list[Tensor], y: list[Tensor]) -> Tensor:

@@ -129,6 +129,53 @@ def test_several_parameters_are_one_vector() -> None:
     torch.testing.assert_close(torch.cat([part.detach().flatten() for part in parts]), found[7][0])
 
 
+def state_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """Every tensor of a state with more than one number, in lists too."""
+    entries = itertools.chain.from_iterable(state.values() for state in optimizer.state.values())
+    every = itertools.chain.from_iterable(entry if isinstance(entry, list) else [entry] for entry in entries)
+    return [one for one in every if isinstance(one, Tensor) and one.numel() > 1]
+
+
+def remembering(make: Callable[[list[Tensor]], torch.optim.Optimizer]) -> torch.optim.Optimizer:
+    """An optimiser after five steps, with all that it comes to remember."""
+    x = torch.linspace(-2, 1, 12).requires_grad_(True)
+    optimizer = make([x])
+
+    def evaluate() -> Tensor:
+        optimizer.zero_grad()
+        value = bowl(torch.logspace(0, 1, 12))(x)
+        value.backward()
+        return value
+
+    for _ in range(5):
+        optimizer.step(evaluate)  # type: ignore[arg-type]
+    return optimizer
+
+
+@pytest.mark.parametrize("kind", [LBFGS, torch.optim.LBFGS, torch.optim.Adam])
+@pytest.mark.parametrize("there", [torch.empty(12, device="meta"), torch.empty(12, dtype=torch.float64)])
+def test_what_an_optimiser_remembers_moves_with_its_parameters(
+    kind: type[torch.optim.Optimizer], there: Tensor
+) -> None:
+    """As when a run that was saved goes on, on another device or in another precision."""
+    kept = remembering(kind)
+    optimizer = kind([there.clone().requires_grad_(True)])
+    optimizer.load_state_dict(kept.state_dict())
+    found = state_of(optimizer)
+    assert len(found) == len(state_of(kept)) > 1
+    assert {(one.device, one.dtype) for one in found} == {(there.device, there.dtype)}
+
+
+def test_a_state_whose_last_step_was_called_step_is_understood() -> None:
+    kept = remembering(LBFGS).state_dict()
+    old = kept | {"state": {0: {name.replace("last_step", "step"): v for name, v in kept["state"][0].items()}}}
+    assert "step" in old["state"][0]
+    optimizer = LBFGS([torch.empty(12, dtype=torch.float64, requires_grad=True)])
+    optimizer.load_state_dict(old)
+    (state,) = optimizer.state.values()
+    torch.testing.assert_close(state["last_step"], kept["state"][0]["last_step"].double())
+
+
 # --- coordinates ----------------------------------------------------------------------------------------
 
 
