@@ -35,12 +35,26 @@ from .windows import Tile
 def launched() -> tuple[int, int]:
     """Number of this process and of all, as ``torchrun`` set them; (0, 1) where it did not.
 
+    Raises:
+        DeviceError: they are no numbers.
+
     >>> launched()
     (0, 1)
     """
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
         return 0, 1
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    rank, count = _number("RANK", 0), _number("WORLD_SIZE", 1)
+    if rank >= count:
+        raise DeviceError(f"RANK is {rank} of WORLD_SIZE {count}, but counts from 0: start with torchrun")
+    return rank, count
+
+
+def _number(name: str, least: int) -> int:
+    """What torchrun sets in the environment; ``least`` where it is not set."""
+    text = os.environ.get(name, str(least))
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) < least:
+        raise DeviceError(f"{name}={text!r} in the environment must be a number from {least} up: start with torchrun")
+    return int(text)
 
 
 @contextmanager
@@ -50,16 +64,22 @@ def processes(device: str = "auto") -> Iterator[tuple[int, int]]:
     On CUDA each takes the card of its place on its machine, and they talk by NCCL; elsewhere by gloo.
 
     Raises:
-        DeviceError: this process was not started by ``torchrun``.
+        DeviceError: this process was not started by ``torchrun``, or the processes cannot find each other.
     """
     if launched() == (0, 1) and "RANK" not in os.environ:
         raise DeviceError("start it with torchrun, as in: torchrun --nproc-per-node 2 script.py")
     cuda = torch.cuda.is_available() and device.startswith(("auto", "cuda"))
     if cuda:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        torch.cuda.set_device(_number("LOCAL_RANK", 0) % torch.cuda.device_count())
     begun = not dist.is_initialized()
     if begun:
-        dist.init_process_group("nccl" if cuda else "gloo")
+        try:
+            dist.init_process_group("nccl" if cuda else "gloo")
+        except (ValueError, RuntimeError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DeviceError(
+                f"the processes cannot find each other ({reason[:200]}): start them with torchrun"
+            ) from None
     try:
         yield dist.get_rank(), dist.get_world_size()
     finally:
@@ -95,18 +115,17 @@ class SharedObjective(TiledObjective):
 
     def _sums(self, picture: Tensor, tapes: list[Tape]) -> tuple[Tensor, ...]:
         parts = super()._sums(picture, tapes)
-        if not self._deal(picture)[1]:
-            return parts
         flat = torch.cat([part.flatten() for part in parts])  # one message
-        dist.all_reduce(flat)
+        flat = self._together(picture, flat)
         pieces = flat.split([part.numel() for part in parts])
         return tuple(piece.view_as(part) for piece, part in zip(pieces, parts, strict=True))
 
     def _pull(self, picture: Tensor, tapes: list[Tape], slopes: Sequence[Tensor]) -> Tensor:
-        gradient = super()._pull(picture, tapes, slopes).contiguous()
-        if self._deal(picture)[1]:
-            dist.all_reduce(gradient)
-        return gradient
+        return self._together(picture, super()._pull(picture, tapes, slopes))
+
+    def _together(self, picture: Tensor, values: Tensor) -> Tensor:
+        """What each computed, added up; where each computed all they may differ by rounding, and the first counts."""
+        return add_up(values) if self._deal(picture)[1] else from_first(values)
 
 
 def wait() -> None:
@@ -119,20 +138,44 @@ def share(size: tuple[int, int], workers: int) -> tuple[int, int]:
     return max(1, math.ceil(size[0] / workers)), size[1]
 
 
+def add_up(values: Tensor) -> Tensor:
+    """The sum over all processes, to the last bit the same in all; ``values`` may be overwritten."""
+    sent = _sendable(values)
+    dist.all_reduce(sent)
+    return sent.to(values.device)
+
+
+def from_first(values: Tensor) -> Tensor:
+    """What the first process has; ``values`` may be overwritten."""
+    sent = _sendable(values)
+    dist.broadcast(sent, 0)
+    return sent.to(values.device)
+
+
+def _sendable(values: Tensor) -> Tensor:
+    """In one block of memory, which is what is sent."""
+    return values.detach().to(_mailbox(values.device)).contiguous()
+
+
 def least(amount: float, device: torch.device) -> float:
     """The least of what the processes have."""
-    found = torch.tensor(amount, dtype=torch.float64, device=device)
+    found = torch.tensor(amount, dtype=torch.float64, device=_mailbox(device))
     dist.all_reduce(found, dist.ReduceOp.MIN)
     return float(found)
 
 
 def neighbours() -> int:
     """Processes on this machine, which share its memory, this one included."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return _number("LOCAL_WORLD_SIZE", 1)
 
 
 def agree(flag: bool, device: torch.device) -> bool:
     """Whether the flag is set in any process."""
-    found = torch.tensor(float(flag), device=device)
+    found = torch.tensor(float(flag), device=_mailbox(device))
     dist.all_reduce(found, dist.ReduceOp.MAX)
     return bool(found)
+
+
+def _mailbox(device: torch.device) -> torch.device:
+    """Where a number has to lie to be sent: MPS cannot send, and has no float64."""
+    return torch.device("cpu") if device.type == "mps" else device

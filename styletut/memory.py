@@ -7,7 +7,9 @@ import itertools
 import math
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import torch
 
@@ -76,7 +78,45 @@ def available(device: torch.device) -> int | None:
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    return min([int(psutil.virtual_memory().available), *_container()])
+
+
+def _container(root: Path = Path("/")) -> Iterator[int]:
+    """Bytes that each limit on this process's control group leaves (Linux, versions 1 and 2): a container's memory.
+
+    A group is held to the limits of those above it too. Within a container it may see its own group as the topmost.
+    """
+    mounts = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        hierarchy, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if (hierarchy, controllers) == ("0", ""):
+            places, names = (mounts, mounts / "unified"), ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            places = tuple(dict.fromkeys((mounts / "memory", mounts / controllers)))
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        path = PurePosixPath(group.lstrip("/"))
+        for mount in places:
+            for level in (path, *path.parents):
+                left = _left(mount / level, *names)
+                if left is not None:
+                    yield left
+
+
+def _left(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
+    """What the limit of one control group leaves; None if it has none. Files that were only read make way."""
+    try:
+        most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, most - used + int(stat.get(reclaimable, 0)))
+    except (OSError, ValueError):  # no such group, or "max"
+        return None
 
 
 def needed(
@@ -174,10 +214,10 @@ def plan(
             if budget is None or took <= budget:
                 return Plan(side, pairs, took)
             least = min(least, took)
+    another = " or another optimizer than 'lbfgs'" if recipe.optimizer == "lbfgs" else ""
     raise RecipeError(
-        f"a picture of {size[1]} x {size[0]} takes {least / 1e9:.1f} GB at least, and it may take "
-        f"{(budget or 0) / 1e9:.1f}: allow more memory, or choose a smaller size or another optimizer than "
-        f"{recipe.optimizer!r}"
+        f"a picture of {size[1]} x {size[0]} takes {math.ceil(least / 1e6):,} MB at least, and it may take "
+        f"{(budget or 0) // 10**6:,} MB: allow more memory, or choose a smaller size{another}"
     )
 
 

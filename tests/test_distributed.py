@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import styletut as st
 from styletut import distributed, objective, recipes, vgg
@@ -139,6 +141,50 @@ def test_sharing_without_other_processes_says_how_to_start_them() -> None:
         st.iterate(picture, picture, shared=True)
     with pytest.raises(DeviceError, match="torchrun --nproc-per-node 2"), distributed.processes():
         pass
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"RANK": "first"}, "RANK='first' in the environment must be a number from 0 up"),
+        ({"RANK": "-1"}, "RANK='-1'"),
+        ({"RANK": "9" * 30}, "RANK='9"),
+        ({"WORLD_SIZE": ""}, "WORLD_SIZE=''"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE='0' in the environment must be a number from 1 up"),
+        ({"RANK": "2"}, "RANK is 2 of WORLD_SIZE 2, but counts from 0"),
+        ({"MASTER_PORT": "http"}, "the processes cannot find each other"),
+    ],
+)
+def test_an_environment_that_torchrun_did_not_make_is_refused_in_one_line(
+    changes: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"} | changes
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DeviceError, match=re.escape(says)) as caught, distributed.processes("cpu"):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_junk_in_local_world_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "all")
+    with pytest.raises(DeviceError, match="LOCAL_WORLD_SIZE='all'"):
+        distributed.neighbours()
+
+
+@pytest.mark.parametrize("device", ["mps", "cpu", "cuda"])
+def test_what_processes_tell_each_other_lies_where_it_can_be_sent(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MPS cannot send, and has no float64."""
+    made: list[tuple[torch.device, torch.dtype]] = []
+
+    def make(value: float, *, dtype: torch.dtype | None = None, device: torch.device) -> Tensor:
+        made.append((device, dtype or torch.float32))
+        return torch.full((), value)
+
+    monkeypatch.setattr(distributed.torch, "tensor", make)
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda *_: None)
+    assert distributed.least(7.5, torch.device(device)) == 7.5 and distributed.agree(True, torch.device(device))
+    assert {where.type for where, _ in made} == {"cpu" if device == "mps" else device}
 
 
 def test_the_command_shares_one_picture(tmp_path: Path) -> None:

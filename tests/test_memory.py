@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import re
+from pathlib import Path
 
 import psutil
 import pytest
@@ -37,6 +39,63 @@ def test_what_is_no_amount_of_memory(text: int | float | str) -> None:
 def test_the_memory_of_this_machine() -> None:
     found = memory.available(torch.device("cpu"))
     assert found is not None and 10**7 < found < 10**14
+
+
+V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+V2 = ("memory.max", "memory.current", "inactive_file")
+
+
+def group(folder: Path, names: tuple[str, str, str], limit: int | str, used: int, reclaimable: int) -> None:
+    """A control group as the kernel shows it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 1\n{names[2]} {reclaimable}\nfile 7\n")
+
+
+@pytest.mark.parametrize(
+    ("own", "folder", "names", "limits", "left"),
+    [
+        ("0::/", "", V2, {"": 1000}, [720]),  # within a container with a namespace of its own
+        ("0::/docker/1f", "", V2, {"": 1000}, [720]),  # and without one: the path is the host's
+        ("0::/pods/a/b", "", V2, {"pods/a/b": "max", "pods/a": 1000, "pods": 2000}, [720, 1720]),
+        ("0::/a", "unified", V2, {"a": 1000}, [720]),
+        ("4:memory:/docker/1f", "memory", V1, {"docker/1f": 1000, "": 2**63 - 4096}, [720, 2**63 - 4376]),
+        ("3:cpuset,memory:/x", "cpuset,memory", V1, {"x": 1000}, [720]),
+        ("4:memory:/docker/1f", "memory", V1, {"": 200}, [0]),
+        ("0::/", "", V2, {"": "max"}, []),
+        ("0::/", "", V2, {}, []),
+        ("4:cpu:/a", "cpu", V1, {"a": 1000}, []),
+        ("0::/../../other", "", V2, {"": 1000}, [720]),
+        ("nonsense", "", V2, {"": 1000}, []),
+    ],
+)
+def test_the_memory_that_a_container_leaves(
+    own: str, folder: str, names: tuple[str, str, str], limits: dict[str, int | str], left: list[int], tmp_path: Path
+) -> None:
+    """Of 400 bytes in use 120 are of files, and make way."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"9:name=systemd:/\n{own}\n1:cpu:/\n")
+    for path, limit in limits.items():
+        group(tmp_path / "sys/fs/cgroup" / folder / path, names, limit, 400, 120)
+    assert list(memory._container(tmp_path)) == left
+
+
+def test_a_container_counts_where_it_leaves_less_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_container", lambda: iter([12345, 10**15]))
+    assert memory.available(torch.device("cpu")) == 12345
+    monkeypatch.setattr(memory, "_container", lambda: iter([]))
+    assert 10**7 < (memory.available(torch.device("cpu")) or 0) < 10**14
+
+
+def test_a_refusal_shows_by_how_much_it_does_not_fit() -> None:
+    smallest = memory.needed(FAST, NETWORK, SIZE, "float32", tile=memory.TILES[-1], pairs=memory.PAIRS[-1])
+    with pytest.raises(RecipeError) as caught:
+        memory.plan(FAST, NETWORK, SIZE, "float32", budget=smallest - 1)
+    found = re.search(r"takes ([0-9,]+) MB at least, and it may take ([0-9,]+) MB", str(caught.value))
+    assert found is not None
+    least, budget = (int(number.replace(",", "")) for number in found.groups())
+    assert budget < least and budget * 10**6 < smallest <= least * 10**6
 
 
 def test_what_is_not_limited_is_computed_whole() -> None:
@@ -76,7 +135,7 @@ def test_what_the_optimiser_keeps_counts(optimizer: str, remembers: bool) -> Non
 
 def test_a_tile_that_is_given_is_kept() -> None:
     assert memory.plan(FAST, NETWORK, SIZE, "float32", tile=300).tile == 300
-    with pytest.raises(RecipeError, match=r"2000 x 1500 takes .* GB at least, and it may take 0\.3"):
+    with pytest.raises(RecipeError, match=r"2000 x 1500 takes [0-9,]+ MB at least, and it may take 300 MB"):
         memory.plan(FAST, NETWORK, SIZE, "float32", tile=300, budget=3 * 10**8)
 
 
