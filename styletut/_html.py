@@ -88,7 +88,7 @@ def _fragment(
 
     roles = ("pic before", "pic after") if kind == "divider" else ("pic",) * len(jpegs)
     figures = "".join(
-        f'<figure class="{role}{" on" if kind != "divider" and i == start else ""}">'
+        f'<figure class="{role}{" on" if kind != "divider" and i == start else ""}"{_bare(kind, i == start)}>'
         f'<img src="data:image/jpeg;base64,{base64.b64encode(data).decode("ascii")}" '
         f'alt="{html.escape(label)}" width="{size[0]}" height="{size[1]}" decoding="sync" draggable="false">'
         f"<figcaption>{html.escape(label)}</figcaption></figure>"
@@ -124,6 +124,13 @@ def _fragment(
     return re.sub("@[A-Z]+", lambda found: parts[found[0]], _TEMPLATES[kind])
 
 
+def _bare(kind: str, first: bool) -> str:
+    """What a picture needs where style and script are stripped: a divider's two side by side, else one alone."""
+    if kind == "divider":
+        return ' style="display:inline-block;width:48%;margin:0 1% 0 0"'
+    return "" if first else " hidden"
+
+
 def _cell_width(size: tuple[int, int], rows: int) -> int:
     """Pixels across one cell of the map: equal areas whatever the shape, large enough to tap, not too high."""
     aspect = size[0] / size[1]
@@ -146,26 +153,43 @@ def _dials(axes: Axes, at: Sequence[int]) -> str:
 # notebooks, some of which filter images in dark mode. Colours are the page's own (inherit, currentColor).
 _COMMON = """
 #@ID{max-width:@WIDTHpx;margin:0 0 .75rem;color:inherit;line-height:1.4;direction:ltr;text-align:left}
-#@ID .pic{margin:0;padding:0;border:0;max-width:none;width:auto}
+#@ID .pic{display:block!important;margin:0!important;padding:0;border:0;max-width:none;width:auto!important}
 #@ID img{display:block;width:100%;height:auto;max-width:none;aspect-ratio:@SHAPE;object-fit:contain;margin:0;
 padding:0;border:0;border-radius:3px;background:none;filter:none;box-shadow:none;-webkit-user-drag:none}
 #@ID figcaption{font:inherit;font-size:.875rem;font-weight:400;color:inherit;margin:.375rem 0 0;padding:0;
 text-align:left;overflow-wrap:anywhere;opacity:1}
+#@ID svg{max-width:none}
+#@ID .bare{display:none}
 """
 
 # What is seen without scripts and on paper: every picture, side by side, and no dead controls.
 _SPREAD = """
 #@ID .stage{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(@COLUMN,100%),1fr));gap:.75rem}
 #@ID .pic{grid-area:auto;visibility:visible;clip-path:none}
-#@ID .knob,#@ID .bar,#@ID input{display:none}
+#@ID .knob,#@ID .bar,#@ID input{display:none!important}
 #@ID figcaption{position:static;margin:.375rem 0 0;padding:0;background:none;color:inherit;opacity:1}
 """
 
-# data-lm-suppress-shortcuts: else JupyterLab takes the arrow keys to move to the next cell.
+# `hidden` and `.bare` are for hosts that strip style and script, as JupyterLab does in a notebook that is not trusted.
+# The style sheet overrules them; !important, because themes make `hidden` important.
 _OPEN = (
-    '<div id="@ID" class="styletut-figure" role="group" aria-label="@ALT" data-lm-suppress-shortcuts="true">\n'
+    '<div id="@ID" class="styletut-figure" role="group" aria-label="@ALT">\n'
+    '<p class="bare"><em>Run this cell, or trust the notebook, to play with this figure.</em></p>\n'
     "<style>" + _COMMON
 )
+
+# Keys that a figure understands must not move to another cell or page: hosts listen at the document, in the capturing
+# phase, so only the window comes before them. Shift+Enter and shortcuts with Ctrl, Cmd or Alt stay the host's.
+_SCRIPT = """<script>
+if (!window.styletutKeys) {
+  window.styletutKeys = function (event) {
+    var inside = event.target instanceof Element && event.target.closest(".styletut-figure");
+    var theirs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    if (inside && !theirs) event.stopPropagation();
+  };
+  window.addEventListener("keydown", window.styletutKeys, true);
+}
+"""
 
 
 def _closed(spread: str) -> str:
@@ -183,20 +207,24 @@ touch-action:pan-y;user-select:none;-webkit-user-select:none}
 #@ID figcaption{position:absolute;bottom:.625rem;left:.625rem;margin:0;padding:.125rem .625rem;
 border-radius:1rem;background:rgba(0,0,0,.68);color:#fff;font-size:.8125rem;max-width:40%}
 #@ID .after figcaption{left:auto;right:.625rem}
-#@ID .knob{position:absolute;z-index:2;top:0;bottom:0;left:var(--at);width:2px;margin-left:-1px;background:#fff;
+#@ID .knob{display:block!important;position:absolute;z-index:2;top:0;bottom:0;left:var(--at);width:2px;
+margin-left:-1px;background:#fff;
 box-shadow:0 0 0 1px rgba(0,0,0,.35);pointer-events:none}
 #@ID .knob svg{position:absolute;top:50%;left:50%;width:40px;height:40px;margin:-20px 0 0 -20px;border-radius:50%;
 background:#fff;color:#1a1a1a;box-shadow:0 0 0 1px rgba(0,0,0,.35),0 1px 6px rgba(0,0,0,.4)}
-#@ID input{position:absolute;z-index:3;inset:0;width:100%;height:100%;margin:0;opacity:0;pointer-events:none}
+#@ID input{display:block!important;position:absolute;z-index:3;inset:0;width:100%;height:100%;margin:0;
+opacity:0;pointer-events:none}
 #@ID input:focus-visible~.knob svg{box-shadow:0 0 0 2px #fff,0 0 0 6px #0072b2,0 0 0 8px #fff}
 """
     + _SCREEN
     + """<div class="stage">@FIGURES
-<input type="range" min="0" max="100" step="5" value="50" aria-label="Move the divider" aria-valuetext="@NOW">
-<div class="knob" aria-hidden="true"><svg viewBox="0 0 40 40" fill="none" stroke="currentColor" stroke-width="2.5"
-stroke-linecap="round" stroke-linejoin="round"><path d="M16 13l-7 7 7 7M24 13l7 7-7 7"/></svg></div></div>
-<script>
-document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
+<input type="range" min="0" max="100" step="5" value="50" hidden aria-label="Move the divider" aria-valuetext="@NOW">
+<div class="knob" aria-hidden="true" hidden><svg viewBox="0 0 40 40" fill="none" stroke="currentColor"
+stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round"><path d="M16 13l-7 7 7 7M24 13l7 7-7 7"/></svg>
+</div></div>
+"""
+    + _SCRIPT
+    + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var stage = root.querySelector(".stage"), input = root.querySelector("input");
   var names = root.querySelectorAll("figcaption");
@@ -250,7 +278,7 @@ _FRAMES = (
     + """#@ID .stage{display:grid}
 #@ID .pic{grid-area:1/1;min-width:0;visibility:hidden}
 #@ID .pic.on{visibility:visible}
-#@ID .bar{display:flex;align-items:center;gap:.75rem;height:2.75rem}
+#@ID .bar{display:flex!important;align-items:center;gap:.75rem;height:2.75rem}
 #@ID button{flex:none;width:2.25rem;height:2.25rem;margin:0;padding:0;border:0;border-radius:50%;cursor:pointer;
 background:none;color:inherit;box-shadow:inset 0 0 0 1.5px currentColor}
 #@ID button svg{display:block;width:100%;height:100%;fill:currentColor}
@@ -265,11 +293,12 @@ background:none;color:inherit;box-shadow:inset 0 0 0 1.5px currentColor}
 """
     + _SCREEN
     + """<div class="stage">@FIGURES</div>
-<div class="bar"><button type="button" aria-label="Play"><svg viewBox="0 0 36 36" aria-hidden="true">
+<div class="bar" hidden><button type="button" aria-label="Play"><svg viewBox="0 0 36 36" aria-hidden="true">
 <path class="go" d="M14 11v14l11-7z"/><path class="halt" d="M12 11h4v14h-4zM20 11h4v14h-4z"/></svg></button>
 <input type="range" min="0" max="@LAST" step="1" value="@START" aria-label="Frame" aria-valuetext="@NOW"></div>
-<script>
-document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
+"""
+    + _SCRIPT
+    + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var pictures = root.querySelectorAll(".pic"), input = root.querySelector("input");
   var button = root.querySelector("button"), timer = 0;
@@ -307,7 +336,7 @@ _HOVER = (
     + """#@ID .stage{display:grid}
 #@ID .pic{grid-area:1/1;min-width:0;visibility:hidden}
 #@ID .pic.on{visibility:visible}
-#@ID .bar{margin:.5rem -3px 0;padding:0}
+#@ID .bar{display:block!important;margin:.5rem -3px 0;padding:0}
 #@ID .keys{display:flex;flex-wrap:wrap}
 #@ID label{position:relative;display:block;flex:none;box-sizing:border-box;max-width:100%;margin:0;padding:3px;
 font:inherit;font-size:.875rem;font-weight:400;color:inherit;cursor:pointer;touch-action:manipulation;
@@ -323,9 +352,10 @@ box-shadow:inset 0 0 0 2px currentColor}
 """
     + _SCREEN
     + """<div class="stage">@FIGURES</div>
-<form class="bar"><div class="keys" role="radiogroup" aria-label="Picture">@KEYS</div></form>
-<script>
-document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
+<form class="bar" hidden><div class="keys" role="radiogroup" aria-label="Picture">@KEYS</div></form>
+"""
+    + _SCRIPT
+    + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var pictures = root.querySelectorAll(".pic"), keys = root.querySelectorAll("label");
   var inputs = root.querySelectorAll("input"), kept = @START;
@@ -353,7 +383,7 @@ _GRID = (
     + """#@ID .stage{display:grid}
 #@ID .pic{grid-area:1/1;min-width:0;visibility:hidden}
 #@ID .pic.on{visibility:visible}
-#@ID .bar{display:flex;flex-wrap:wrap;align-items:center;gap:.75rem 2rem;margin-top:.625rem}
+#@ID .bar{display:flex!important;flex-wrap:wrap;align-items:center;gap:.75rem 2rem;margin-top:.625rem}
 #@ID .dials{flex:1 1 13rem;min-width:0}
 #@ID label{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;margin:0;padding:0;font:inherit;
 font-size:.875rem;font-weight:400;color:inherit}
@@ -379,10 +409,11 @@ touch-action:manipulation}
 """
     )
     + """<div class="stage">@FIGURES</div>
-<div class="bar"><div class="dials">@DIALS</div>
+<div class="bar" hidden><div class="dials">@DIALS</div>
 <div class="over" aria-hidden="true"><p><span>↓ @DOWN</span><span>→ @ALONG</span></p><div class="map"></div></div></div>
-<script>
-document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
+"""
+    + _SCRIPT
+    + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var pictures = root.querySelectorAll(".pic"), inputs = root.querySelectorAll("input");
   var map = root.querySelector(".map");
