@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import __version__, memory, objective, optim, tiles
+from . import __version__, _progress, memory, objective, optim, tiles
 from .errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError, did_you_mean
 from .images import check_picture, resize, save_image, to_pil, write_atomically
 from .recipes import Recipe, get
@@ -781,7 +781,7 @@ def stylize(
     style: Pictures | None,
     recipe: str | Recipe = "fast",
     *,
-    progress: bool = True,
+    progress: bool | str = True,
     callback: Callable[[Step], object] | None = None,
     **options: Any,
 ) -> Result:
@@ -792,7 +792,8 @@ def stylize(
     which step and which term.
 
     Args:
-        progress: show a progress bar.
+        progress: show a progress bar, or in a notebook the picture and its loss on the way, with a stop button. A text
+            asks for the picture in a terminal too: ``"auto"``, or its protocol, ``"kitty"``, ``"iterm2"``, ``"sixel"``.
         callback: called with each `Step`; if it returns ``False`` the run stops.
 
     Raises:
@@ -815,7 +816,7 @@ def resume(
     max_memory: int | float | str | None = None,
     tile: int | None = None,
     shared: bool = False,
-    progress: bool = True,
+    progress: bool | str = True,
     callback: Callable[[Step], object] | None = None,
 ) -> Result:
     """Go on with a run that was saved, to the same picture as if it had never been stopped (on the same machine).
@@ -833,18 +834,11 @@ def resume(
     return _drive(run, progress, callback)
 
 
-def _drive(run: Run, progress: bool, callback: Callable[[Step], object] | None) -> Result:
-    from tqdm.auto import tqdm
-
-    done = len(run.history)
-    # Read here, because tqdm's bar for notebooks does not listen to it.
-    silent = not progress or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    with _interruptible(run), tqdm(total=run.recipe.steps, initial=done, disable=silent, unit="step") as bar:
+def _drive(run: Run, progress: bool | str, callback: Callable[[Step], object] | None) -> Result:
+    with _interruptible(run), _progress.bar(run, progress) as show:
         try:
             for step in run:
-                rows, columns = step.size
-                bar.set_postfix_str(f"{columns}x{rows}, loss {step.losses['total']:.3g}", refresh=False)
-                bar.update()
+                show(step)
                 if callback is not None and callback(step) is False:
                     run.stop()
         except KeyboardInterrupt:
