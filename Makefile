@@ -8,14 +8,18 @@ STAMP  ?= $(VENV)/.installed
 BIN    := $(VENV)/bin
 HTML   := _build/html
 
+# Tests and notebooks run side by side, one thread each: small pictures gain nothing from more threads.
+JOBS   ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 8))')
+
 # tqdm writes to stderr, which would become part of a notebook's output.
 book nbval notebooks: export TQDM_DISABLE := 1
+unit portable nbval: export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 NOTEBOOKS = $(wildcard book/*.ipynb)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint types unit nbval notebooks browser format clean
+.PHONY: help venv book test lint types unit portable nbval notebooks browser format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,7 +39,7 @@ book: $(STAMP)  ## build the book from the stored notebooks into _build/html
 	$(BIN)/jupyter-book build -W -n --keep-going .
 	@echo "open $(HTML)/index.html"
 
-test: lint types unit nbval  ## everything but the browser: style, types, units with coverage, notebooks
+test: lint types unit portable nbval  ## everything but the browser: style, types, units with coverage, notebooks
 
 lint: $(STAMP)  ## ruff, rules and format
 	$(BIN)/ruff check .
@@ -45,7 +49,10 @@ types: $(STAMP)  ## mypy
 	$(BIN)/mypy
 
 unit: $(STAMP)  ## pytest with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term -m "not browser"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term -m "not browser"
+
+portable: $(STAMP)  ## the tests that compare numbers, on another instruction set
+	$(BIN)/python tools/portable.py -n $(JOBS) --dist worksteal
 
 nbval: $(STAMP)  ## execute every notebook again, as on Colab and from the built wheel, and compare
 	$(BIN)/python tools/check_notebooks.py $(or $(ONLY),$(NOTEBOOKS))

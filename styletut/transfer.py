@@ -915,9 +915,21 @@ def pick_precision(precision: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # Without these instructions bfloat16 is emulated, and slower than float32.
-        native = device.type == "cpu" and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+        native = device.type == "cpu" and _processor_has_bfloat16()
     return "bfloat16" if native else "float32"
+
+
+def _processor_has_bfloat16() -> bool:
+    """Whether convolutions will use the processor's bfloat16; emulated, it is slower than float32.
+
+    torch knows what the processor has. The variables of ATen and oneDNN may allow less.
+    """
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
+    return (
+        bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and any(part in allowed for part in ("DEFAULT", "ALL", "BF16", "FP16", "AMX", "AVX10"))
+    )
 
 
 def _count_workers() -> int:

@@ -14,6 +14,12 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """A test's pictures do not depend on which tests ran before it in the same process."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def visible_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some tests look at progress bars, also where whoever calls them has switched bars off."""
     monkeypatch.delenv("TQDM_DISABLE", raising=False)

@@ -322,6 +322,8 @@ def test_pictures_of_one_size_share_a_batch_where_the_recipe_allows(monkeypatch:
         "-r",
         "three-losses",
         "-q",
+        "--precision",
+        "float64",
         "--weights",
         "random",
         "--size",

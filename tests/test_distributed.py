@@ -85,6 +85,7 @@ def run_together(*command: str, count: int = 2, cwd: Path | None = None) -> list
     return done
 
 
+@pytest.mark.numerical
 def test_two_processes_make_the_picture_of_one(tmp_path: Path) -> None:
     for process in run_together("-c", SCRIPT, str(tmp_path)):
         assert process.returncode == 0, process.stderr
@@ -188,7 +189,7 @@ def test_what_processes_tell_each_other_lies_where_it_can_be_sent(device: str, m
 
 
 def test_the_command_shares_one_picture(tmp_path: Path) -> None:
-    words = ("sample:cat", "sample:waves", "--size", "64", "--steps", "3", "--precision", "float32")
+    words = ("sample:cat", "sample:waves", "--size", "32", "--steps", "3", "--precision", "float64")
     together = run_together("-m", "styletut", *words, "-o", "out.png", cwd=tmp_path)
     assert [process.returncode for process in together] == [0, 0], together[0].stderr + together[1].stderr
     assert "wrote out.png" in together[0].stdout and together[1].stdout == ""
@@ -197,7 +198,7 @@ def test_the_command_shares_one_picture(tmp_path: Path) -> None:
     )
     assert alone.returncode == 0
     a, b = st.load_image(tmp_path / "out.png"), st.load_image(tmp_path / "one.png")
-    assert float((a - b).abs().max()) < 2.5 / 255
+    assert float((a - b).abs().max()) < 1.5 / 255
 
 
 def test_the_command_shares_out_several_pictures(tmp_path: Path) -> None:
@@ -208,8 +209,8 @@ def test_the_command_shares_out_several_pictures(tmp_path: Path) -> None:
 
 
 def test_the_command_goes_on_together_with_a_run_that_one_began(tmp_path: Path) -> None:
-    photo, painting = st.samples.load("cat", size=48), st.samples.load("waves", size=48)
-    recipe = recipes.get("fast").replace(scales=((0.5, 3), (1.0, 4)), precision="float32")
+    photo, painting = st.samples.load("cat", size=32), st.samples.load("waves", size=32)
+    recipe = recipes.get("fast").replace(scales=((0.5, 3), (1.0, 4)), precision="float64")
     whole = st.stylize(photo, painting, recipe, progress=False, device="cpu").picture
     run = st.iterate(photo, painting, recipe, device="cpu")
     for _ in range(5):
@@ -218,4 +219,4 @@ def test_the_command_goes_on_together_with_a_run_that_one_began(tmp_path: Path) 
     together = run_together("-m", "styletut", "resume", "run.pt", "-o", "out.png", cwd=tmp_path)
     assert [process.returncode for process in together] == [0, 0], together[0].stderr + together[1].stderr
     assert "wrote out.png" in together[0].stdout and together[1].stdout == ""
-    assert float((st.load_image(tmp_path / "out.png") - whole).abs().max()) < 2.5 / 255
+    assert float((st.load_image(tmp_path / "out.png") - whole).abs().max()) < 1 / 255

@@ -15,6 +15,8 @@ from torch import Tensor
 from styletut.errors import StyletutError
 from styletut.losses import content_loss, gram_matrix, style_loss, total_variation
 
+pytestmark = pytest.mark.numerical
+
 Array = NDArray[np.float64]
 
 CONTENT_FORMS = ("sum", "half_sum", "mean", "relative")

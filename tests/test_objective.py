@@ -16,6 +16,8 @@ from styletut.objective import ContentTerm, Objective, StyleTerm, Term, TotalVar
 from styletut.recipes import Recipe
 from styletut.vgg import VGG, Weights
 
+pytestmark = pytest.mark.numerical
+
 STYLE_FORMS = ("gatys", "picture", "mean", "relative")
 CONTENT_FORMS = ("sum", "half_sum", "mean", "relative")
 
@@ -39,6 +41,16 @@ def recipe(tiny: Weights, **changes: object) -> Recipe:
         tv_loss="l1",
     )
     return base.replace(**changes)
+
+
+def double(recipe: Recipe) -> VGG:
+    """The recipe's network in float64, in which sums agree in any order and on any processor."""
+    assert isinstance(recipe.weights, Weights)
+    return VGG(recipe.layers, weights=recipe.weights).double()
+
+
+def rand(*shape: int) -> Tensor:
+    return torch.rand(*shape, dtype=torch.float64)
 
 
 def values(losses: dict[str, Tensor]) -> dict[str, float]:
@@ -106,11 +118,11 @@ def test_total_variation_of_two_tiles_adds_up_with_a_halo_of_one_pixel(form: str
 @pytest.mark.parametrize("style_form", STYLE_FORMS)
 def test_losses_of_added_statistics_are_the_losses_of_the_whole_picture(style_form: str, tiny: Weights) -> None:
     """What tiles will do: sum the statistics over parts of the *features*, then judge once."""
-    content, style = torch.rand(1, 3, 32, 48), torch.rand(1, 3, 32, 32)
-    goal = build(content, style, recipe(tiny, style_loss=style_form))
-    picture = torch.rand(1, 3, 32, 48)
+    content, style, picture = rand(1, 3, 32, 48), rand(1, 3, 32, 32), rand(1, 3, 32, 48)
+    small = recipe(tiny, style_loss=style_form)
+    goal = build(content, style, small, vgg=double(small))
     whole = goal.statistics(picture)
-    features = VGG(["relu1_1", "relu2_1", "relu3_1"], weights=tiny)(picture)
+    features = double(small)(picture)
     summed: dict[str, Tensor] = {}
     for term in goal.terms:
         if isinstance(term, StyleTerm):
@@ -118,19 +130,18 @@ def test_losses_of_added_statistics_are_the_losses_of_the_whole_picture(style_fo
             summed[term.name] = term.statistic(top) + term.statistic(bottom)
         else:
             summed[term.name] = whole[term.name]
-    assert values(goal.losses(summed, (32, 48))) == pytest.approx(values(goal(picture)), rel=1e-5)
+    assert values(goal.losses(summed, (32, 48))) == pytest.approx(values(goal(picture)), rel=1e-10)
 
 
 # --- the parts --------------------------------------------------------------------------------------------
 
 
 def test_every_part_equals_its_formula_for_a_style_of_another_size_and_aspect(tiny: Weights) -> None:
-    """Against expressions written out here, in float64, features aside."""
-    content, style = torch.rand(1, 3, 32, 40), torch.rand(1, 3, 52, 27)
-    picture = torch.rand(1, 3, 32, 40)
-    found = values(build(content, style, recipe(tiny))(picture))
-    net = VGG(["relu1_1", "relu2_1", "relu3_1"], weights=tiny)
-    at, of_content, of_style = ({k: v.double() for k, v in net(p).items()} for p in (picture, content, style))
+    """Against expressions written out here."""
+    content, style, picture = rand(1, 3, 32, 40), rand(1, 3, 52, 27), rand(1, 3, 32, 40)
+    net = double(recipe(tiny))
+    found = values(build(content, style, recipe(tiny), vgg=net)(picture))
+    at, of_content, of_style = (net(p) for p in (picture, content, style))
 
     def gram(features: Tensor) -> Tensor:
         flat = features[0].reshape(features.shape[1], -1)
@@ -140,17 +151,18 @@ def test_every_part_equals_its_formula_for_a_style_of_another_size_and_aspect(ti
     for layer, weight in (("relu1_1", 0.5), ("relu2_1", 1.5)):
         distance = (gram(at[layer]) - gram(of_style[layer])).square().sum()
         expected[f"style/{layer}"] = 3.0 * weight * float(distance) / (4 * at[layer].shape[1] ** 2)
-    p = picture.double()
+    p = picture
     expected["tv"] = 0.01 * float((p[..., 1:] - p[..., :-1]).abs().sum() + (p[..., 1:, :] - p[..., :-1, :]).abs().sum())
     expected["total"] = sum(expected.values())
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert found == pytest.approx(expected, rel=1e-10)
 
 
 def test_the_total_is_the_sum_of_the_parts(tiny: Weights, photo: Tensor, painting: Tensor) -> None:
-    losses = build(photo, painting, recipe(tiny))(torch.rand_like(photo))
+    goal = build(photo.double(), painting.double(), recipe(tiny), vgg=double(recipe(tiny)))
+    losses = goal(rand(*photo.shape))
     assert list(losses) == ["content/relu3_1", "style/relu1_1", "style/relu2_1", "tv", "total"]
     parts = [float(v) for k, v in losses.items() if k != "total"]
-    assert float(losses["total"]) == pytest.approx(math.fsum(parts), rel=1e-6)
+    assert float(losses["total"]) == pytest.approx(math.fsum(parts), rel=1e-12)
     assert all(v.dim() == 0 for v in losses.values())
 
 
@@ -158,8 +170,9 @@ def test_the_content_is_at_zero_content_loss_and_the_style_at_zero_style_loss(
     tiny: Weights, photo: Tensor, painting: Tensor
 ) -> None:
     assert float(build(photo, painting, recipe(tiny))(photo)["content/relu3_1"]) == 0
-    losses = values(build(painting, painting, recipe(tiny))(painting))
-    assert max(v for k, v in losses.items() if k != "tv" and k != "total") < 1e-9
+    exact = painting.double()
+    losses = values(build(exact, exact, recipe(tiny), vgg=double(recipe(tiny)))(exact))
+    assert max(v for k, v in losses.items() if k != "tv" and k != "total") < 1e-20
 
 
 @pytest.mark.parametrize(
@@ -182,11 +195,12 @@ def test_parts_of_weight_zero_are_absent(
 def test_total_variation_alone_needs_no_network(tiny: Weights, photo: Tensor) -> None:
     only = recipe(tiny, content_weight=0, style_weight=0, tv_loss="squared")
     assert objective.network(only) is None
+    photo = photo.double()
     goal = build(photo, [], only)
     assert goal.vgg is None
     dx, dy = photo[..., 1:] - photo[..., :-1], photo[..., 1:, :] - photo[..., :-1, :]
     expected = 0.01 * float(dx.square().sum() + dy.square().sum())
-    assert values(goal(photo)) == pytest.approx({"tv": expected, "total": expected}, rel=1e-5)
+    assert values(goal(photo)) == pytest.approx({"tv": expected, "total": expected}, rel=1e-10)
 
 
 def test_the_mean_of_total_variation_is_per_pixel(tiny: Weights, photo: Tensor) -> None:
@@ -238,13 +252,12 @@ def style_targets(terms: Sequence[Term]) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("weights", [(3.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
 def test_blending_two_styles_is_the_weighted_gram(weights: tuple[float, float], tiny: Weights, photo: Tensor) -> None:
-    styles = [torch.rand(1, 3, 32, 40), torch.rand(1, 3, 48, 33)]
-    found = style_targets(build(photo, styles, recipe(tiny), style_weights=weights).terms)
-    net = VGG(["relu1_1", "relu2_1"], weights=tiny)
+    styles, net = [rand(1, 3, 32, 40), rand(1, 3, 48, 33)], double(recipe(tiny))
+    found = style_targets(build(photo.double(), styles, recipe(tiny), vgg=net, style_weights=weights).terms)
     for layer, target in found.items():
         first, second = (gram_matrix(net(s)[layer], "positions") for s in styles)
         expected = (weights[0] * first + weights[1] * second) / sum(weights)
-        assert torch.allclose(target, expected, rtol=1e-5, atol=1e-7)
+        assert torch.allclose(target, expected, rtol=1e-10, atol=0)
 
 
 def test_weights_one_and_zero_are_a_single_style(tiny: Weights, photo: Tensor, painting: Tensor) -> None:
@@ -272,22 +285,23 @@ def test_a_batch_of_styles_may_be_one_tensor(tiny: Weights, photo: Tensor) -> No
 @pytest.mark.parametrize("content_form", CONTENT_FORMS)
 def test_pairs_in_a_batch_are_the_single_pairs_added(style_form: str, content_form: str, tiny: Weights) -> None:
     small = recipe(tiny, style_loss=style_form, content_loss=content_form, tv_reduction="mean", batch=3)
-    contents, pictures = torch.rand(3, 3, 32, 40), torch.rand(3, 3, 32, 40)
-    styles = [torch.rand(1, 3, 30 + 4 * i, 44 - 6 * i) for i in range(3)]
-    together = values(build(contents, styles, small)(pictures))
+    contents, pictures = rand(3, 3, 32, 40), rand(3, 3, 32, 40)
+    styles, net = [rand(1, 3, 30 + 4 * i, 44 - 6 * i) for i in range(3)], double(small)
+    together = values(build(contents, styles, small, vgg=net)(pictures))
     singles = [
-        values(build(c, s, small)(p)) for c, s, p in zip(contents.split(1), styles, pictures.split(1), strict=True)
+        values(build(c, s, small, vgg=net)(p))
+        for c, s, p in zip(contents.split(1), styles, pictures.split(1), strict=True)
     ]
-    assert together == pytest.approx({k: math.fsum(s[k] for s in singles) for k in together}, rel=1e-4)
+    assert together == pytest.approx({k: math.fsum(s[k] for s in singles) for k in together}, rel=1e-10)
 
 
 def test_weights_turn_pairs_into_a_blend(tiny: Weights) -> None:
-    contents, styles = torch.rand(2, 3, 32, 32), [torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)]
-    pairs = style_targets(build(contents, styles, recipe(tiny)).terms)
-    blend = style_targets(build(contents, styles, recipe(tiny), style_weights=[1, 1]).terms)
+    contents, styles, net = rand(2, 3, 32, 32), [rand(1, 3, 32, 32), rand(1, 3, 32, 32)], double(recipe(tiny))
+    pairs = style_targets(build(contents, styles, recipe(tiny), vgg=net).terms)
+    blend = style_targets(build(contents, styles, recipe(tiny), vgg=net, style_weights=[1, 1]).terms)
     for layer in pairs:
         assert len(pairs[layer]) == 2
-        assert torch.allclose(blend[layer], pairs[layer].mean(0, keepdim=True), rtol=1e-5)
+        assert torch.allclose(blend[layer], pairs[layer].mean(0, keepdim=True), rtol=1e-10)
 
 
 @pytest.mark.parametrize(

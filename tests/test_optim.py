@@ -18,6 +18,8 @@ import styletut as st
 from styletut import optim, vgg
 from styletut.optim import LBFGS, Spectrum
 
+pytestmark = pytest.mark.numerical
+
 TINY = vgg.random_weights(width=0.1)
 SMALL = st.recipes.get("fast").replace(weights=TINY, size=None, scales=((1.0, 12),), precision="float32")
 

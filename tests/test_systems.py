@@ -20,6 +20,8 @@ from torch import Tensor
 from styletut import objective, recipes, samples, transfer, vgg
 from styletut.losses import gram_matrix
 
+pytestmark = pytest.mark.numerical
+
 ROWS, COLS = 37, 50  # odd on purpose: pooling drops the last row
 RTOL = 1e-6
 FIVE = ("keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool")

@@ -11,6 +11,8 @@ from styletut.tape import Tape
 from styletut.vgg import VGG
 from styletut.windows import Window
 
+pytestmark = pytest.mark.numerical
+
 LAYERS = ["conv1_1", "relu1_1", "conv2_2", "relu2_2", "pool2", "block3_conv4", "relu3_4", "relu4_2", "pool4", "relu5_1"]
 
 

@@ -19,8 +19,10 @@ from styletut.recipes import Recipe
 from styletut.tiles import Tiling
 from styletut.windows import Window
 
+pytestmark = pytest.mark.numerical
+
 TINY = {name: vgg.random_weights(name, width=0.1) for name in ("vgg16", "vgg19")}
-SIZES_AND_TILES = [((205, 171), 64), ((205, 171), (64, 1000)), ((96, 129), 40), ((64, 33), 16)]
+SIZES_AND_TILES = [((64, 205), 48), ((205, 64), (64, 1000)), ((64, 33), 16)]
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -74,7 +76,7 @@ def test_every_recipe_has_the_same_losses_and_gradient(
 @pytest.mark.parametrize("layer", ["conv3_2", "pool2", "relu5_4", "pool5", "block4_conv2"])
 def test_every_kind_of_layer_and_pooling(pooling: str, layer: str) -> None:
     recipe = tiny(pooling=pooling, content_layers={layer: 1.0}, style_layers={layer: 1.0, "relu1_1": 1.0})
-    whole, tiled, picture = both(recipe, (131, 97), 40)
+    whole, tiled, picture = both(recipe, (115, 81), 40)
     assert len(tiled.tiling(picture)) > 1
     assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
 
@@ -100,27 +102,29 @@ def test_a_batch_and_several_styles() -> None:
         assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
 
 
-@pytest.mark.slow
-def test_in_float32_on_the_real_network_no_seam_is_left(oxford: vgg.Weights) -> None:
-    content, style = samples.load("astronaut", size=320), samples.load("starry_night", size=200)
-    recipe = st.recipes.get("fast").replace(weights=oxford, size=None)
-    whole = objective.build(content, style, recipe)
-    tiled = tiles.build(content, style, recipe, vgg=whole.vgg, tile=128)
-    picture = (content + 0.1 * (torch.rand(content.shape, generator=torch.Generator().manual_seed(0)) - 0.5)).clone()
-    picture.requires_grad_(True)
+def test_on_the_real_network_no_seam_is_left(oxford: vgg.Weights) -> None:
+    """In float64: in float32 rounding decides which way a ReLU or a pool goes, differently on each processor."""
+    content, style = (samples.load(name, size=64).double() for name in ("astronaut", "starry_night"))
+    recipe = st.recipes.get("fast").replace(weights=oxford, size=None, content_layers={"relu2_2": 1.0})
+    recipe = recipe.replace(style_layers={"relu1_1": 0.5, "relu2_1": 0.5})
+    network = vgg.VGG(recipe.layers, weights=oxford).double()
+    whole = objective.build(content, style, recipe, vgg=network)
+    tiled = tiles.build(content, style, recipe, vgg=network, tile=24)
+    picture = (content + 0.1 * (noise(*content.shape) - 0.5)).requires_grad_(True)
     wanted, found = gradient(whole, picture), gradient(tiled, picture)
-    assert distance(found, wanted) < 1e-4
-    # Beside the cuts the difference is what it is elsewhere: rounding.
+    assert len(tiled.tiling(picture)) > 4
+    assert distance(found, wanted) < 1e-12
+    # Beside the cuts, too, where a seam would be.
     error = (found - wanted).abs().amax((0, 1))
     cuts = [tile.own.rows.start for tile in tiled.tiling(picture) if tile.own.rows.start]
     beside = torch.cat([error[cut - 1 : cut + 1].flatten() for cut in cuts])
-    assert float(beside.max()) < 1e-4 * float(wanted.abs().max())
+    assert float(beside.max()) < 1e-12 * float(wanted.abs().max())
 
 
 @pytest.mark.parametrize("halo", [0, 48, 64])
 def test_a_halo_that_is_too_narrow_would_be_noticed(halo: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, tiled, picture = both(tiny(), (205, 331), 64)
-    tiling = Tiling.of(whole.vgg, (205, 331), 64)
+    whole, tiled, picture = both(tiny(), (64, 331), 64)
+    tiling = Tiling.of(whole.vgg, (64, 331), 64)
     assert tiling.halo == 80  # 70 are needed, and rounded up to the stride of 16
     narrow = dataclasses.replace(tiling, halo=halo)
     monkeypatch.setattr(tiled, "tiling", lambda _: list(narrow))
@@ -158,9 +162,9 @@ def test_targets_are_read_in_tiles() -> None:
 
 
 @given(
-    rows=some.integers(16, 400),
-    columns=some.integers(16, 400),
-    tile=some.tuples(some.integers(1, 300), some.integers(1, 300)),
+    rows=some.integers(16, 100),
+    columns=some.integers(16, 100),
+    tile=some.tuples(some.integers(1, 80), some.integers(1, 80)),
     stride=some.sampled_from([1, 2, 4, 8, 16]),
     rim=some.integers(0, 8),
 )

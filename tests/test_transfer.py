@@ -75,6 +75,7 @@ def loss_of(picture: Tensor, content: Tensor, style: Tensor, recipe: Recipe = SM
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.numerical
 def test_every_optimiser_brings_the_loss_down(name: str, photo: Tensor, painting: Tensor) -> None:
     result = paint(photo, painting, SMALL.replace(**OPTIMIZERS[name], scales=((1.0, 12),)))
     assert result.stopped is None
@@ -101,6 +102,7 @@ def tv_gradient(x: Tensor, weight: float) -> Tensor:
 
 
 @pytest.mark.parametrize("pixel_range", [1.0, 255.0])
+@pytest.mark.numerical
 def test_sgd_on_a_quadratic_takes_the_analytic_steps_with_the_decay(pixel_range: float) -> None:
     """The variable v = x * pixel_range moves by lr * decay^(i / decay_steps) times the gradient in v."""
     start = samples.load("cat", size=12)
@@ -289,6 +291,7 @@ def test_coarse_to_fine_goes_through_every_size_and_step(photo: Tensor, painting
     assert result.picture.shape == (1, 3, 26, 32)
 
 
+@pytest.mark.numerical
 def test_the_next_scale_begins_with_the_enlarged_picture_of_the_last(photo: Tensor, painting: Tensor) -> None:
     run = iterate(photo, painting, SMALL, scales=((0.5, 3), (1.0, 1)), **ADAM)
     for _ in range(3):
@@ -363,6 +366,7 @@ def test_a_picture_too_small_for_the_layers_is_refused_by_a_typed_error(photo: T
 
 @pytest.mark.parametrize("start", ["content", "style"])
 @pytest.mark.parametrize("optimizer", ["sgd", "sgd with decay", "adam"])
+@pytest.mark.numerical
 def test_a_batch_of_pairs_gives_the_pictures_of_the_single_pairs(optimizer: str, start: str) -> None:
     contents = [torch.rand(1, 3, 24, 32) for _ in range(3)]
     styles = [torch.rand(1, 3, 30 + 4 * i, 40 - 6 * i) for i in range(3)]
@@ -521,6 +525,7 @@ def test_without_noise_the_seed_changes_nothing(photo: Tensor, painting: Tensor)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float64"])
+@pytest.mark.numerical
 def test_every_precision_runs_and_says_so(precision: str, photo: Tensor, painting: Tensor) -> None:
     result = paint(photo, painting, precision=precision)
     assert result.precision == precision
@@ -538,8 +543,9 @@ def test_in_bfloat16_the_mean_is_subtracted_exactly(photo: Tensor, painting: Ten
     assert torch.equal(run._vgg.preprocess(photo), exact.preprocess(photo))
 
 
+@pytest.mark.numerical
 def test_bfloat16_gradients_are_near_those_of_float32_on_the_real_network(oxford: vgg.Weights) -> None:
-    content, style = samples.load("cat", size=96), samples.load("starry_night", size=96)
+    content, style = samples.load("cat", size=48), samples.load("starry_night", size=48)
     recipe = st.recipes.get("fast").replace(weights=oxford, size=None)
     gradients = []
     for dtype in (torch.float32, torch.bfloat16):
@@ -559,10 +565,33 @@ def test_auto_is_bfloat16_only_where_the_processor_computes_in_it(
     native: bool, expected: str, monkeypatch: pytest.MonkeyPatch, photo: Tensor, painting: Tensor
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     assert pick_precision("auto", torch.device("cpu")) == expected
     assert paint(photo, painting, precision="auto", device="cpu").precision == expected
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
     assert pick_precision("auto", torch.device("cpu")) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capability", "most", "expected"),
+    [
+        ("AVX512", "AVX2", "float32"),
+        ("AVX512", "avx512_core_vnni", "float32"),
+        ("AVX512", "AVX512_CORE_BF16", "bfloat16"),
+        ("AVX512", "AVX512_CORE_AMX", "bfloat16"),
+        ("AVX512", "ALL", "bfloat16"),
+        ("AVX2", "AVX512_CORE_BF16", "float32"),
+        ("DEFAULT", "DEFAULT", "float32"),
+    ],
+)
+def test_auto_is_float32_where_bfloat16_is_there_but_not_allowed(
+    capability: str, most: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    assert pick_precision("auto", torch.device("cpu")) == expected
 
 
 def test_auto_on_other_devices_asks_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -623,23 +652,27 @@ needs_mps = pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no
 @pytest.mark.parametrize("device", [pytest.param("cuda", marks=needs_cuda), pytest.param("mps", marks=needs_mps)])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "lbfgs"])
 def test_devices_agree_with_the_cpu(optimizer: str, device: str, photo: Tensor, painting: Tensor) -> None:
+    exact = device != "mps"  # which has no float64; in float32 rounding may turn a ReLU or a pool the other way
     recipe = SMALL.replace(**OPTIMIZERS[optimizer], start="noise", scales=((0.5, 2), (1.0, 2)))
+    recipe = recipe.replace(precision="float64" if exact else "float32")
     here, there = (paint(photo, painting, recipe, device=d) for d in ("cpu", device))
     assert there.device.startswith(device) and there.picture.device.type == "cpu"
-    assert totals(there) == pytest.approx(totals(here), rel=1e-2)
-    assert float((here.picture - there.picture).abs().mean()) < 1e-2
+    assert totals(there) == pytest.approx(totals(here), rel=1e-6 if exact else 1e-2)
+    assert float((here.picture - there.picture).abs().mean()) < (1e-6 if exact else 1e-2)
 
 
 @pytest.mark.parametrize("device", [pytest.param("cuda", marks=needs_cuda), pytest.param("mps", marks=needs_mps)])
 def test_a_run_saved_on_a_device_goes_on_there_to_the_same_picture(
     device: str, photo: Tensor, painting: Tensor, tmp_path: Path
 ) -> None:
-    whole = paint(photo, painting, device=device)
-    run = iterate(photo, painting, SMALL, device=device)
+    exact = device != "mps"
+    recipe = SMALL.replace(precision="float64" if exact else "float32")
+    whole = paint(photo, painting, recipe, device=device)
+    run = iterate(photo, painting, recipe, device=device)
     for _ in range(3):
         next(run)
     on = resume(run.save(tmp_path / "half.run"), device=device, weights=TINY, progress=False)
-    assert torch.allclose(on.picture, whole.picture, atol=1e-4)
+    assert float((on.picture - whole.picture).abs().mean()) < (1e-6 if exact else 1e-2)
 
 
 # --- the guard ---------------------------------------------------------------------------------------
@@ -783,6 +816,7 @@ def test_a_run_that_goes_well_warns_of_nothing(photo: Tensor, painting: Tensor) 
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.numerical
 def test_a_run_in_tiles_comes_to_the_same_picture(name: str, photo: Tensor, painting: Tensor) -> None:
     recipe = SMALL.replace(**OPTIMIZERS[name], precision="float64", scales=((0.5, 3), (1.0, 3)))
     whole, tiled = paint(photo, painting, recipe), paint(photo, painting, recipe, tile=16)
@@ -1337,6 +1371,7 @@ def test_an_estimate_raises_what_the_run_would(photo: Tensor, painting: Tensor) 
 
 
 @pytest.mark.parametrize("name", ["fast", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool"])
+@pytest.mark.numerical
 def test_every_recipe_lowers_its_loss_on_the_real_network(name: str) -> None:
     """`lbfgs` runs on VGG-19, because VGG-16's weights would need a download.
 
@@ -1379,6 +1414,7 @@ def overshoot(monkeypatch: pytest.MonkeyPatch, evaluation: int) -> None:
     monkeypatch.setattr(objective.Objective, "__call__", high)
 
 
+@pytest.mark.numerical
 def test_lbfgs_takes_back_a_step_that_overshot_and_goes_on(
     photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
