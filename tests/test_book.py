@@ -33,10 +33,19 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 
 INSTALL = f"""\
 # @title On Colab, install styletut here; anywhere else this cell does nothing.
+import importlib.util
+import subprocess
 import sys
 
-if "google.colab" in sys.modules:
-    %pip install --quiet "styletut[notebook] @ git+{REPOSITORY}"
+if "google.colab" in sys.modules and importlib.util.find_spec("styletut") is None:
+    package = "styletut[notebook] @ git+{REPOSITORY}"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", package]
+    if subprocess.run(pip, capture_output=True).returncode:
+        sys.exit(
+            f"pip could not install {{package}}. Upload the wheel that `pip wheel .` makes "
+            "in a copy of the project, %pip install that, and run this cell again."
+        )
+    importlib.invalidate_caches()
 """
 
 MAX_BYTES = 1_500_000

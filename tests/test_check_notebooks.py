@@ -20,6 +20,21 @@ assert "site" in pathlib.Path(styletut.__file__).parts, styletut.__file__
 assert "google.colab" in sys.modules
 assert list(pathlib.Path().glob("[!.]*")) == [pathlib.Path("one.ipynb")]
 """
+LIVE = """\
+import torch
+
+import styletut as st
+
+grey = {"dark": 0.2, "light": 0.8}
+
+
+def draw(key, level, grey=grey):
+    return torch.full((1, 3, 8, 8), level * grey[key])
+
+
+st.figures.live(draw, key=["dark", "light"], level=(0.0, 1.0, 0.1))
+"""
+UNBOUND = LIVE.replace(", grey=grey", "")
 TOO_EARLY = """\
 import importlib.util
 
@@ -52,9 +67,19 @@ def check(
     [
         ((TOO_EARLY, INSTALL, WHERE, SUM), True),
         ((INSTALL, "print(3)"), False),
-        (('import sys\n%pip install --quiet "styletut"', "import styletut", SUM), False),
+        ((INSTALL.replace("[notebook]", ""), "import styletut", SUM), False),
+        ((INSTALL, LIVE, "grey = {}", SUM), True),
+        ((INSTALL, UNBOUND, "grey = {}", SUM), False),
+        ((INSTALL, UNBOUND, 'grey = {"dark": 0.3, "light": 0.8}', SUM), False),
     ],
-    ids=["as on Colab", "another output", "another install cell"],
+    ids=[
+        "as on Colab",
+        "another output",
+        "another install cell",
+        "a live figure with data of its own",
+        "a live figure whose data are gone",
+        "a live figure whose data are others",
+    ],
 )
 def test_a_notebook_passes_with_its_own_install_cell_and_its_stored_outputs(
     check: Callable[..., tuple[int, str]], sources: Sequence[str], passes: bool

@@ -280,7 +280,7 @@ def test_rescaled_filters_have_mean_activation_one_and_compute_the_same_function
     """Gatys et al. 2016, section 2: the network's output changes by one factor for each channel, and nothing else."""
     names = ["relu1_1", "relu1_2", "relu2_1"]
     plain, scaled = (VGG(names, weights=oxford, rescale=rescale) for rescale in (False, True))
-    photographs = [samples.load(n, size=128) for n in samples.names("photograph")]
+    photographs = [samples.load(n, size=256) for n in samples.names("photograph")]
     before, after = ([net(p) for p in photographs] for net in (plain, scaled))
     for name in names:
         mean_before, mean_after = (

@@ -1,8 +1,11 @@
 """Execute notebooks as on Colab, in an empty folder and with what their first cell installs, and compare the outputs.
 
 A stand-in `google.colab` is imported in every kernel and the source tree is out of reach, so that nothing of `styletut`
-can be imported until the notebook's own `%pip install` has run. A stand-in `pip` checks what that asks for, and
-installs the wheel that was built a moment ago in place of the published one. nbval does the rest.
+can be imported until the notebook's own first cell has installed it. A stand-in `pip` checks what that asks for, and
+installs the wheel that was built a moment ago in place of the published one. nbval does the rest, side by side.
+
+A live figure (`figures.live`) is played with twice, where it stands and after the last cell: every control goes to
+every option and to both of its ends. There must be no error, and the pictures must be the same both times.
 
     python tools/check_notebooks.py book/01-first-transfer.ipynb book/02-pictures.ipynb
 """
@@ -10,12 +13,14 @@ installs the wheel that was built a moment ago in place of the published one. nb
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
+
+import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_SECONDS = 600  # a machine that is busy with other work can need five times the usual
@@ -25,11 +30,13 @@ PYTEST = ("-p", "no:cacheprovider", f"--timeout={CELL_SECONDS + 100}", "-c", str
 
 # Runs when an interpreter starts: this is Colab, and there is no source tree.
 SITECUSTOMIZE = """\
+import os
 import sys
 
 import google.colab
 
-sys.path[:] = [path for path in sys.path if path != {root!r}]
+sys.path[:] = [path for path in sys.path if not os.path.exists(os.path.join(path, "styletut", "py.typed"))
+               or path == {site!r}]
 """
 
 # `python -m pip` finds this one first; -I leads to the real one.
@@ -42,6 +49,44 @@ if sys.argv[1:] != ["install", "--quiet", {wanted!r}]:
 real = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade"]
 sys.exit(subprocess.call([*real, "--no-index", "--no-deps", "--target", {site!r}, {wheel!r}]))
 """
+
+
+# After the cell of a live figure, and after all cells. `_` is what the cell showed.
+PLAY = """\
+def _played(live):
+    pictures = {}
+    for name, control in live.controls.items():
+        if hasattr(control, "options"):
+            values = [option[1] if isinstance(option, tuple) else option for option in control.options]
+        else:
+            values = [control.min, control.max] if hasattr(control, "max") else [control.value]
+        for value in [*values, control.value]:
+            control.value = value
+            assert not live._status.value, f"{name} = {value!r}: {live._status.value}"
+            pictures[name, value] = live._data
+    return pictures
+
+
+_lives = [*globals().get("_lives", []), (_, _played(_))]
+"""
+PLAY_AGAIN = """\
+for _live, _pictures in _lives:
+    for _moved, _picture in _played(_live).items():
+        assert _picture == _pictures[_moved], f"{_live}: another picture than at first with {_moved}"
+"""
+
+
+def with_play(notebook: Any) -> Any:
+    """The notebook with cells that move the controls of its live figures."""
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "code" and "figures.live(" in cell.source:
+            cells.append(nbformat.v4.new_code_cell(PLAY))
+    if len(cells) > len(notebook.cells):
+        cells.append(nbformat.v4.new_code_cell(PLAY_AGAIN))
+    notebook.cells = cells
+    return notebook
 
 
 def build_wheel(folder: Path) -> Path:
@@ -60,7 +105,7 @@ def stand_in(folder: Path, site: Path, wheel: Path) -> Path:
         "google/colab/__init__.py": "",
         "pip/__init__.py": "",
         "pip/__main__.py": PIP.format(wanted=wanted, site=str(site), wheel=str(wheel)),
-        "sitecustomize.py": SITECUSTOMIZE.format(root=str(ROOT)),
+        "sitecustomize.py": SITECUSTOMIZE.format(site=str(site)),
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -79,9 +124,13 @@ def main(paths: list[str]) -> int:
         for path in map(Path, paths):
             own = folder / path.stem  # a folder for each: what one writes, the next must not find
             own.mkdir()
-            copies.append(str(shutil.copy(path, own)))
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(modules), str(site)])}
-        command = [sys.executable, "-m", "pytest", *PYTEST, *NBVAL, "--rootdir", name, "--durations=10", *copies]
+            nbformat.write(with_play(nbformat.read(path, as_version=4)), own / path.name)
+            copies.append(str(own / path.name))
+        environment = {"OMP_NUM_THREADS": "1"} | os.environ  # each notebook one, and several at a time
+        environment["PYTHONPATH"] = os.pathsep.join([str(modules), str(site)])
+        together = ("-n", str(min(os.cpu_count() or 1, len(copies), 8)), "--dist", "loadfile")
+        command = [sys.executable, "-m", "pytest", *PYTEST, *NBVAL, *together, "--rootdir", name, "--durations=20"]
+        command += copies
         return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
 
