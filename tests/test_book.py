@@ -363,6 +363,17 @@ def test_one_repository_address_everywhere() -> None:
             assert address == REPOSITORY, f"{path.name}: {address}"
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(BOOK.rglob("*.md")), *CHAPTERS])
+def test_no_page_installs_the_package_from_an_index_that_does_not_have_it(page: Path) -> None:
+    asked = re.findall(r"pip install [^\n`]*styletut[^\n`]*", page.read_text())
+    assert [command for command in asked if "git+" not in command and ".whl" not in command] == []
+
+
+def test_the_instructions_show_the_install_cell_as_it_is() -> None:
+    shown = re.sub(r"(?m)^   ", "", (ROOT / "CONTRIBUTING.md").read_text())
+    assert INSTALL.strip() in shown
+
+
 def test_one_version_everywhere() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert styletut.__version__ == PROJECT["version"] == citation["version"]
