@@ -6,25 +6,31 @@ Transparency ("alpha": 1 is opaque, 0 is clear) is a tensor of its own, (1, 1, H
 
 from __future__ import annotations
 
+import ctypes
 import json
+import logging
 import math
 import operator
 import os
 import re
 import struct
+import sys
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Literal, cast, overload
 
 import numpy as np
+import psutil
 import tifffile
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
 from PIL.PngImagePlugin import PngInfo, putchunk
 from torch import Tensor
 
@@ -47,16 +53,23 @@ _WRITABLE = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such files begin; "+" is BigTIFF
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", *_TIFF)
+_LAYOUT = ((258, (1,)), (277, 1), (338, ()), (284, 1))  # TIFF tags: bits, samples, extra samples, planes; and defaults
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # what the formats themselves can hold
 _WHITE = (1.0, 1.0, 1.0)
-_DESCRIPTION = 0x010E  # the EXIF tag ImageDescription
+_DESCRIPTION, _ORIENTATION = 0x010E, 0x0112  # EXIF tags
 _LONGEST_TEXT = {"JPEG": 65_000}  # bytes: an EXIF block in a JPEG ends at 64 KiB
 _TEXT = 1_000_000  # bytes, elsewhere: readers refuse longer compressed texts in a PNG, as a guard against bombs
 # Texts under these names make Pillow misread the picture itself.
 _RESERVED_KEYS = {"interlace", "transparency", "icc_profile", "exif", "Raw profile type exif"}
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 _HALF_STEP = 0.5 / 255
-_pillow_limit = threading.Lock()
+_STRIP = 2**19  # pixels that are turned into floats at a time
+# Bytes per pixel that decoding takes at most, the decoded pixels included (measured, see tests/test_images.py).
+_DECODING = {"PNG": 9, "JPEG": 11, "MPO": 11, "WEBP": 17, "TIFF": 13, "GIF": 13, "BMP": 9, "PPM": 9, "AVIF": 17}
+_DECODING_OTHERS = 33  # JPEG 2000, HEIC
+_OVERHEAD = 50_000_000  # bytes that reading takes whatever the size
 
 
 class ImageFileError(ImageError):
@@ -76,7 +89,7 @@ class AnimatedImageError(ImageError):
 
 
 class TooManyPixelsError(ImageError):
-    """The picture has, or would get, more pixels than the limit."""
+    """The picture has, or would get, more pixels than the limit, or takes more memory than allowed."""
 
 
 class EmptyImageError(ImageError):
@@ -96,6 +109,7 @@ def load_image(
     alpha: Literal["flatten"] = "flatten",
     background: Sequence[float] = _WHITE,
     max_pixels: int = MAX_PIXELS,
+    max_memory: int | None = None,
 ) -> Tensor: ...
 
 
@@ -109,6 +123,7 @@ def load_image(
     alpha: Literal["keep"],
     background: Sequence[float] = _WHITE,
     max_pixels: int = MAX_PIXELS,
+    max_memory: int | None = None,
 ) -> tuple[Tensor, Tensor | None]: ...
 
 
@@ -121,23 +136,28 @@ def load_image(
     alpha: Literal["flatten", "keep"] = "flatten",
     background: Sequence[float] = _WHITE,
     max_pixels: int = MAX_PIXELS,
+    max_memory: int | None = None,
 ) -> Tensor | tuple[Tensor, Tensor | None]:
     """Read a picture upright, in sRGB, in [0, 1].
 
     EXIF orientation is applied and an ICC profile converted to sRGB (a broken profile is ignored). Greyscale, 1-bit,
-    palette, CMYK, Lab and 16-bit pictures become RGB; 16-bit greys keep their 16 bits, 16-bit colour files are read
-    at 8. PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, JPEG 2000 and, where Pillow has it, AVIF are read.
+    palette, CMYK, Lab, 16-bit and, in TIFF, float pictures become RGB. Greys of 16 bits keep them, and so does colour
+    in PNG and TIFF unless it is premultiplied, CMYK or has an ICC profile, which is converted at 8 bits. PNG, JPEG,
+    WebP, TIFF, GIF, BMP, PPM, JPEG 2000 and, where Pillow has it, AVIF are read; HEIC if pillow-heif is installed.
+    Of a TIFF it is the page that is no thumbnail and no mask.
 
     Args:
         source: a path; a file opened in binary mode (read from where it stands); a PIL image; a NumPy array of shape
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), bool, uint8, uint16 or float in [0, 1]; or a picture tensor.
-            Floats may overshoot [0, 1] by at most 0.5, as after a bicubic resize, and are clamped.
+            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), bool, uint8, uint16 or float in [0, 1]; or a picture tensor
+            (B, 3, H, W), which stays a batch of B and whose gradients are not tracked. Floats may overshoot [0, 1]
+            by at most 0.5, as after a bicubic resize, and are clamped.
         size: see ``target_size``; None keeps the picture's own.
         fit: what ``size`` means.
         upscale: whether a picture that is smaller than ``size`` is enlarged.
         alpha: ``flatten`` puts the picture on the background; ``keep`` returns its transparency beside it.
         background: red, green and blue in [0, 1]. With ``keep`` it is the colour of fully transparent pixels.
         max_pixels: refuse more pixels than this; read from the file's header, before anything is decoded.
+        max_memory: refuse what would take more bytes than this to decode and resize, likewise before it is decoded.
 
     Returns:
         The picture, float32 (1, 3, H, W). With ``alpha="keep"`` a pair (picture, alpha): alpha is (1, 1, H, W),
@@ -145,8 +165,8 @@ def load_image(
 
     Raises:
         ImageError: in the form of ImageFileError (missing, a folder, not permitted), NotAPictureError,
-            TruncatedImageError, AnimatedImageError (several frames or pages), TooManyPixelsError, EmptyImageError,
-            or plain for an argument that means nothing.
+            TruncatedImageError, AnimatedImageError (several frames or pages), TooManyPixelsError (also for more memory
+            than allowed), EmptyImageError, or plain for an argument that means nothing.
 
     >>> load_image(np.zeros((40, 60, 3), np.uint8), 30).shape
     torch.Size([1, 3, 20, 30])
@@ -154,24 +174,13 @@ def load_image(
     if alpha not in ("flatten", "keep"):
         raise ImageError(did_you_mean("alpha", alpha, ("flatten", "keep")))
     paper = _colour(background)
-    _whole_number("max_pixels", max_pixels)
-    picture, mask = _decode(source, max_pixels)
-    rows, cols = target_size(picture.shape[2], picture.shape[3], size, fit=fit, upscale=upscale)
-    _check_pixels("the resized picture", rows, cols, max_pixels)
-
-    # On the background, colour times alpha adds up linearly, so this is what must be resized, with or without `keep`.
-    paper = paper.to(picture.device)
-    if mask is not None:
-        picture = paper + (picture - paper) * mask
-    picture = _resample(picture, rows, cols)
+    limits = _Limits(size, fit, upscale, max_pixels, max_memory)
+    with _decoded(source, limits) as raster:
+        rows, cols = limits.target(raster.height, raster.width)
+        picture, mask = _render(raster, rows, cols, paper, keep=alpha == "keep")
     if alpha == "flatten":
-        return picture.clamp(0, 1)
-    if mask is None or bool((mask == 1).all()):
-        return picture.clamp(0, 1), None
-    mask = _resample(mask, rows, cols)
-    # Below half an 8-bit step a pixel is saved as fully transparent, and dividing by alpha would only show noise.
-    picture = torch.where(mask < _HALF_STEP, paper, paper + (picture - paper) / mask.clamp(min=_HALF_STEP))
-    return picture.clamp(0, 1), mask.clamp(0, 1)
+        return picture
+    return picture, mask
 
 
 def from_pil(image: Image.Image) -> Tensor:
@@ -204,7 +213,7 @@ def read_metadata(source: Any) -> dict[str, str]:
         if image.format == "PNG":
             return {str(key): str(value) for key, value in image.info.items() if isinstance(value, str)}
         texts = None
-        with suppress(Exception):  # broken EXIF, or a description by someone else: no texts of ours
+        with suppress(Exception), _undisturbed():  # broken EXIF, or a description by someone else: no texts of ours
             texts = json.loads(image.getexif()[_DESCRIPTION])
     if not isinstance(texts, dict):
         return {}
@@ -444,21 +453,96 @@ def check_picture(picture: Any, name: str = "picture") -> Tensor:
 # --------------------------------------------------------------------------------- inside: sources to tensors
 
 
-def _decode(source: Any, max_pixels: int) -> tuple[Tensor, Tensor | None]:
-    """Picture and alpha (None where the source has no such thing) of any source, at its own size."""
+@dataclass(frozen=True)
+class _Limits:
+    """What a picture may take, and the size that it shall get."""
+
+    size: int | Sequence[int] | None
+    fit: str
+    upscale: bool
+    max_pixels: int
+    max_memory: int | None
+
+    def __post_init__(self) -> None:
+        _whole_number("max_pixels", self.max_pixels)
+        if self.max_memory is not None:
+            _whole_number("max_memory", self.max_memory)
+
+    def target(self, height: int, width: int) -> tuple[int, int]:
+        rows, cols = target_size(height, width, self.size, fit=self.fit, upscale=self.upscale)
+        _check_pixels("the resized picture", rows, cols, self.max_pixels)
+        return rows, cols
+
+    def check(self, name: str, height: int, width: int, per_pixel: int) -> None:
+        """Refuse a picture by its header; ``per_pixel`` bytes are taken by the decoder."""
+        if 0 in (height, width):
+            raise EmptyImageError(f"{name} has no pixels, it is {height} x {width}: use one that has")
+        _check_pixels(name, height, width, self.max_pixels)
+        rows, cols = self.target(height, width)
+        # Colour and alpha as floats: of all rows at the final width, and of the result.
+        takes = _OVERHEAD + height * width * per_pixel + 16 * cols * (rows + (height if rows != height else 0))
+        if self.max_memory is not None and takes > self.max_memory:
+            count = f"about {math.ceil(takes / 1e6):,} MB of memory, over the {self.max_memory / 1e6:,.0f} MB allowed"
+            raise TooManyPixelsError(f"{name}: {height} x {width} pixels take {count}: shrink it or allow more")
+
+
+@dataclass(frozen=True)
+class _Raster:
+    """A decoded picture. Its rows become floats a few at a time, since those take far more room than the bytes.
+
+    ``part(top, bottom)`` gives these rows as a picture and its alpha (None where the source has no such thing).
+    """
+
+    height: int
+    width: int
+    part: Callable[[int, int], tuple[Tensor, Tensor | None]]
+
+
+@contextmanager
+def _decoded(source: Any, limits: _Limits) -> Iterator[_Raster]:
     if isinstance(source, Tensor):
-        return _in_range(check_picture(source, "the tensor").float(), "the tensor"), None
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _from_pil(source, "the PIL image", max_pixels)
-    with _opened(source) as (stream, name):
-        image, several = _open_pil(stream, name)
-        if several:
-            raise AnimatedImageError(
-                f"{name} is animated or has several pages: save the one you want by itself, or pass it as a PIL image"
-            )
-        return _from_pil(image, name, max_pixels)
+        values = _in_range(check_picture(source, "the tensor").detach().float(), "the tensor")
+        yield _Raster(values.shape[2], values.shape[3], lambda top, bottom: (values[:, :, top:bottom], None))
+    elif isinstance(source, np.ndarray):
+        yield _of_array(source)
+    elif isinstance(source, Image.Image):
+        yield _of_pil(source, "the PIL image", limits)
+    else:
+        with _opened(source) as (stream, name):
+            yield _of_file(stream, name, limits)
+
+
+def _render(raster: _Raster, rows: int, cols: int, paper: Tensor, *, keep: bool) -> tuple[Tensor, Tensor | None]:
+    """The picture on its background and, if it is to be kept, its alpha, resized."""
+    step = max(1, _STRIP // raster.width)
+    # Resizing first across and then down is what torch does as well: the strips change nothing.
+    between = raster.height if step < raster.height else rows
+    picture = mask = torch.empty(0)
+    opaque = True
+    for top in range(0, raster.height, step):
+        bottom = min(top + step, raster.height)
+        part, alpha = raster.part(top, bottom)
+        paper = paper.to(part.device)
+        to = slice(top, bottom) if step < raster.height else slice(None)
+        if alpha is not None:
+            # On the background, colour times alpha adds up linearly: this must be resized, with or without `keep`.
+            part = paper + (part - paper) * alpha
+            opaque = opaque and bool((alpha == 1).all())
+        if top == 0:
+            picture = part.new_empty(len(part), 3, between, cols)
+            if keep and alpha is not None:
+                mask = part.new_empty(len(part), 1, between, cols)
+        picture[:, :, to] = _resample(part, bottom - top if step < raster.height else rows, cols)
+        if len(mask) and alpha is not None:
+            mask[:, :, to] = _resample(alpha, bottom - top if step < raster.height else rows, cols)
+        del part, alpha
+    picture = _resample(picture, rows, cols)
+    if opaque or not len(mask):
+        return picture.clamp_(0, 1), None
+    mask = _resample(mask, rows, cols)
+    # Below half an 8-bit step a pixel is saved as fully transparent, and dividing by alpha would only show noise.
+    picture = torch.where(mask < _HALF_STEP, paper, paper + (picture - paper) / mask.clamp(min=_HALF_STEP))
+    return picture.clamp_(0, 1), mask.clamp_(0, 1)
 
 
 def _as_path(source: Any, wanted: str) -> Path:
@@ -509,50 +593,262 @@ def _opened(source: Any) -> Iterator[tuple[IO[bytes], str]]:
             yield BytesIO(first + stream.read()), name
 
 
+_lock = threading.Lock()
+_decoding, _settings = 0, ExitStack()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without Pillow's limit, its warnings, and what libtiff prints: ours are errors, of one line.
+
+    All of these are settings of the whole process: off when the first of several threads comes, back after the last.
+    """
+    global _decoding, _settings
+    with _lock:
+        _decoding += 1
+        if _decoding == 1:
+            _settings = ExitStack()
+            _settings.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module=r"PIL\.|tifffile")
+            _settings.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+            Image.MAX_IMAGE_PIXELS = None
+            for install in _libtiff_handlers():
+                _settings.callback(install, install(None))
+    try:
+        yield
+    finally:
+        with _lock:
+            _decoding -= 1
+            if _decoding == 0:
+                _settings.close()
+
+
+@cache
+def _libtiff_handlers() -> list[Callable[[int | None], int | None]]:
+    """Functions that set what Pillow's libtiff does with errors and warnings: None is nothing, else it prints them."""
+    found = []
+    with suppress(OSError, AttributeError):  # where libtiff is part of Pillow's own library they cannot be reached
+        library = ctypes.CDLL(_imaging.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            function = getattr(library, name)
+            function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
+            found.append(function)
+    return found
+
+
+for _name in ("PIL", "tifffile"):  # what they log is printed only where the application wants it
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
 def _open_pil(stream: IO[bytes], name: str) -> tuple[Image.Image, bool]:
     """Read the header alone: an image whose pixels are not decoded yet, and whether there are several in the file."""
     Image.init()  # registers the formats
     formats = [kind for kind in _READABLE if kind in Image.OPEN]
+    start = stream.read(64)
+    stream.seek(0)
+    if _is_heic(start):
+        try:
+            import pillow_heif
+        except ImportError:
+            raise NotAPictureError(
+                f"{name} is a HEIC picture: install pillow-heif to read it, or convert it to JPEG or PNG"
+            ) from None
+        pillow_heif.register_heif_opener()
+        formats = ["HEIF"]
     try:
-        # Pillow's own limit warns or fails by global settings; ours replaces it while the header is read.
-        with _pillow_limit:
-            before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(stream, formats=formats)
-                # An MPO is a phone's photograph with extras after it (depth, the other eye): its first frame is meant.
-                several = image.format != "MPO" and getattr(image, "is_animated", False)
-            finally:
-                Image.MAX_IMAGE_PIXELS = before
-    except UnidentifiedImageError:
+        with _undisturbed():
+            image = Image.open(stream, formats=formats)
+            if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+                stream.seek(0)
+                with tifffile.TiffFile(stream) as tiff:
+                    pages = _tiff_pages(tiff)
+                image.seek(pages[0] if pages else 0)
+                return image, len(pages) > 1
+            # An MPO is a phone's photograph with extras after it (depth, the other eye): its first frame is meant, as
+            # is the main one of a HEIC.
+            return image, image.format not in ("MPO", "HEIF") and getattr(image, "is_animated", False)
+    except UnidentifiedImageError as error:
+        if start.startswith(_MAGIC) or start[4:12] in (b"ftypavif", b"ftypavis"):
+            raise _damaged(name, ValueError("its header cannot be read")) from error
         kinds = ", ".join(formats)
         raise NotAPictureError(f"{name} is not a picture that can be read here: convert it to one of {kinds}") from None
     except MemoryError:
         raise
     except Exception as error:  # Pillow's plug-ins raise nearly anything when a header is damaged
         raise _damaged(name, error) from error
-    return image, several
 
 
-def _from_pil(image: Image.Image, name: str, max_pixels: int) -> tuple[Tensor, Tensor | None]:
-    if 0 in image.size:
-        raise EmptyImageError(f"{name} has no pixels, it is {image.height} x {image.width}: use one that has")
-    _check_pixels(name, image.height, image.width, max_pixels)
+def _is_heic(start: bytes) -> bool:
+    brands = {start[i : i + 4] for i in range(8, min(len(start), int.from_bytes(start[:4])), 4)}
+    if start[4:8] != b"ftyp" or brands & {b"avif", b"avis"}:
+        return False
+    return bool(brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+
+
+def _of_file(stream: IO[bytes], name: str, limits: _Limits) -> _Raster:
+    start = stream.read(4)
+    stream.seek(0)
     try:
-        image.load()
-        with suppress(Exception):  # a broken EXIF block says nothing about the pixels
-            image = ImageOps.exif_transpose(image)
-        if image.mode.startswith(("I", "F")):
-            return _from_deep_grey(image, name)
-        image, mask = _split_alpha(image)
-        return _tensor(_to_srgb(image)), mask
+        image, several = _open_pil(stream, name)
+    except TruncatedImageError:
+        if start not in _TIFF:
+            raise
+        return _of_tiff(stream, name, limits)
+    if several:
+        raise _several(name)
+    if image.format == "TIFF" and _beyond_pillow(image):
+        return _of_tiff(stream, name, limits)
+    return _of_pil(image, name, limits, stream)
+
+
+def _of_pil(image: Image.Image, name: str, limits: _Limits, stream: IO[bytes] | None = None) -> _Raster:
+    """``stream`` is the file that the image is of, which begins where it does."""
+    waiting = list(getattr(image, "tile", []))  # what is still to be decoded
+    limits.check(name, image.height, image.width, _DECODING.get(image.format or "", _DECODING_OTHERS) if waiting else 0)
+    tags = getattr(image, "tag_v2", {})
+    inverted, highest = tags.get(262) == 0, 4095 if tags.get(258) == (12,) else 65535
+    try:
+        if waiting:
+            _check_whole(image, stream)
+        image = _loaded(image)
+        # Profiles are converted at 8 bits.
+        swapped = None if stream is None or image.info.get("icc_profile") else _other_bytes(waiting)
+        low = None
+        if stream is not None and swapped:
+            low, _ = _open_pil(stream, name)
+            low.tile = swapped  # type: ignore[attr-defined]
+            low = _loaded(low)
     except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise _damaged(name, error) from error
 
+    def part(top: int, bottom: int) -> tuple[Tensor, Tensor | None]:
+        def cut(whole: Image.Image) -> Image.Image:
+            return whole if bottom - top == whole.height else whole.crop((0, top, whole.width, bottom))
 
-def _from_deep_grey(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None]:
-    """16-bit greys as whole numbers ("I" modes) or greys as floats ("F")."""
+        try:
+            if image.mode.startswith(("I", "F")):
+                return _from_deep_grey(cut(image), name, highest, inverted)
+            if low is not None:
+                return _from_deep_colour(cut(image), cut(low))
+            colour, mask = _split_alpha(cut(image))
+            return _tensor(_to_srgb(colour)), mask
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:
+            raise _damaged(name, error) from error
+
+    return _Raster(image.height, image.width, part)
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    """Decoded, and upright."""
+    with _undisturbed():
+        try:
+            image.load()
+        except MemoryError:
+            if image.width * image.height * _DECODING_OTHERS > psutil.virtual_memory().available:
+                raise
+            raise ValueError("it asks for more memory than a picture of its size takes") from None
+        with suppress(Exception):  # a broken EXIF block says nothing about the pixels
+            if image.getexif().get(_ORIENTATION, 1) != 1:
+                return ImageOps.exif_transpose(image)
+    return image
+
+
+def _check_whole(image: Image.Image, stream: IO[bytes] | None) -> None:
+    """Raise ValueError where data end early and Pillow would leave the rest of the picture black."""
+    if image.format == "TIFF":
+        tiles = [tile[1] for tile in image.tile]  # type: ignore[attr-defined]
+        layers = len(image.getbands()) if len(tiles) > 1 and image.tag_v2.get(284) == 2 else 1  # type: ignore[attr-defined]
+        covered = sum((right - left) * (lower - upper) for left, upper, right, lower in tiles)
+        if covered < image.width * image.height * layers:
+            raise ValueError("some of its strips are missing")
+    elif stream is not None and image.format in ("PNG", "JPEG2000"):
+        position = stream.tell()
+        _check_png(stream) if image.format == "PNG" else _check_jpeg2000(stream)
+        stream.seek(position)
+
+
+def _check_png(stream: IO[bytes]) -> None:
+    """Count what its data inflate to."""
+    stream.seek(8)
+    cols, rows, depth, colour, _, _, interlaced = struct.unpack(">8xIIBBBBB4x", stream.read(25))
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    missing = 0
+    for left, top, across, down in passes if interlaced else [(0, 0, 1, 1)]:
+        width, height = -(-(cols - left) // across), -(-(rows - top) // down)
+        missing += height * (1 + -(-width * bits // 8)) if width > 0 and height > 0 else 0
+    inflate = zlib.decompressobj()
+    while missing > 0:
+        length, kind = struct.unpack(">I4s", stream.read(8))
+        if kind != b"IDAT":
+            if kind == b"IEND":
+                raise ValueError("its data end early")
+            stream.seek(length + 4, os.SEEK_CUR)
+            continue
+        data = stream.read(length)
+        if len(data) < length:
+            raise ValueError("image file is truncated")
+        while data and missing > 0:
+            missing -= len(inflate.decompress(data, 2**20))
+            data = inflate.unconsumed_tail
+            if inflate.eof and missing > 0:
+                raise ValueError("its data end early")
+        stream.seek(4, os.SEEK_CUR)
+
+
+def _check_jpeg2000(stream: IO[bytes]) -> None:
+    size = stream.seek(0, os.SEEK_END)
+    start, end = 0, size
+    stream.seek(0)
+    if stream.read(2) != b"\xff\x4f":  # boxes around the stream of codes, which is in the one named jp2c
+        kind = b""
+        while kind != b"jp2c":
+            start = stream.seek(start if not kind else end)
+            length, kind = struct.unpack(">I4s", stream.read(8))
+            if length == 1:
+                (length,) = struct.unpack(">Q", stream.read(8))
+            end = start + length if length else size
+            if end > size or (length and length < 8):
+                raise ValueError("image file is truncated")
+    stream.seek(max(start, end - 16))
+    if b"\xff\xd9" not in stream.read(min(16, end - start)):  # the marker that ends it
+        raise ValueError("image file is truncated")
+
+
+def _other_bytes(tiles: list[Any]) -> list[Any] | None:
+    """Instructions for Pillow to decode the lower bytes of 16-bit colours; by itself it takes the upper ones.
+
+    It is told that the bytes come in the other order. None where the picture has no such colours.
+    """
+    orders = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+    swapped = []
+    for tile in tiles:
+        decoder, extents, offset, arguments = tile
+        raw, *others = [arguments] if isinstance(arguments, str) else arguments
+        found = re.fullmatch(r"((?:RGB|RGBA|RGBX);16)([BLN])", str(raw))
+        if not found:
+            return None
+        raw = found[1] + orders[found[2]]
+        made = (decoder, extents, offset, raw if isinstance(arguments, str) else (raw, *others))
+        swapped.append(getattr(type(tile), "_make", tuple)(made))  # a plain tuple in older Pillows
+    return swapped
+
+
+def _from_deep_colour(high: Image.Image, low: Image.Image) -> tuple[Tensor, Tensor | None]:
+    """16-bit RGB or RGBA from images of the upper and of the lower bytes."""
+    values = np.asarray(high).astype(np.uint16) << 8 | np.asarray(low)
+    key = high.info.get("transparency")
+    if isinstance(key, tuple) and values.shape[2] == 3:
+        values = np.concatenate([values, 65535 * (values != key).any(2, keepdims=True).astype(np.uint16)], axis=2)
+    return _of_array(values).part(0, len(values))
+
+
+def _from_deep_grey(image: Image.Image, name: str, highest: int, inverted: bool) -> tuple[Tensor, Tensor | None]:
+    """Whole numbers ("I" modes) of which ``highest`` is white, or greys as floats ("F")."""
     grey = torch.from_numpy(np.asarray(image).astype(np.float32))[None, None]
     key = image.info.get("transparency")
     mask = (grey != key).float() if isinstance(key, int) else None
@@ -560,9 +856,11 @@ def _from_deep_grey(image: Image.Image, name: str) -> tuple[Tensor, Tensor | Non
         grey = _in_range(grey, name)
     else:
         low, high = float(grey.min()), float(grey.max())
-        if low < 0 or high > 65535:
+        if low < 0 or high > highest:
             raise ImageError(f"{name} holds greys from {low:g} to {high:g}, not 16-bit: scale them to 0..65535")
-        grey = grey / 65535
+        grey = grey / highest
+    if inverted:
+        grey = 1 - grey
     if image.info.get("icc_profile"):
         # Little CMS gives 8 bits; a grey profile is one curve, so convert a ramp and keep the depth between its points.
         ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
@@ -614,24 +912,114 @@ def _tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].contiguous().float().div_(255)
 
 
-def _from_array(array: np.ndarray) -> tuple[Tensor, Tensor | None]:
+def _of_array(
+    array: np.ndarray,
+    name: str = "the array",
+    *,
+    highest: int | None = None,
+    inverted: bool = False,
+    premultiplied: bool = False,
+    profile: bytes | None = None,
+) -> _Raster:
+    """``highest`` stands for 1 where that is not the type's own maximum; ``inverted`` has white at 0."""
     shape = array.shape
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or (array.shape[2] == 2 and name == "the array"):
         hint = "move the channels last with .transpose(1, 2, 0)" if len(shape) == 3 and shape[0] in (1, 3, 4) else ""
         raise ImageError(f"an array must be (H, W), (H, W, 3) or (H, W, 4), got {shape}: {hint or 'reshape it'}")
     if 0 in shape:
-        raise EmptyImageError(f"the array has no pixels, its shape is {shape}: use one that has")
+        raise EmptyImageError(f"{name} has no pixels, its shape is {shape}: use one that has")
     kind = array.dtype.kind
     scale = {"u1": 255, "u2": 65535, "b1": 1}.get(f"{kind}{array.dtype.itemsize}", 1 if kind == "f" else None)
     if scale is None:
-        raise ImageError(f"an array must be uint8, uint16, bool or float in [0, 1], got {array.dtype}: convert it")
-    values = torch.from_numpy(np.array(array, dtype=np.float32)).permute(2, 0, 1)[None].contiguous().div_(scale)
-    values = _in_range(values, "the array")
-    if values.shape[1] == 1:
-        return values.repeat(1, 3, 1, 1), None
-    return values[:, :3], values[:, 3:] if values.shape[1] == 4 else None
+        raise ImageError(f"{name} must be uint8, uint16, bool or float in [0, 1], got {array.dtype}: convert it")
+
+    def part(top: int, bottom: int) -> tuple[Tensor, Tensor | None]:
+        values = torch.from_numpy(np.array(array[top:bottom], dtype=np.float32)).permute(2, 0, 1)[None].contiguous()
+        values = _in_range(values.div_(highest or scale), name)
+        channels = values.shape[1]
+        colour, mask = (values[:, :-1], values[:, -1:]) if channels in (2, 4) else (values, None)
+        if inverted:
+            colour = 1 - colour
+        if premultiplied and mask is not None:
+            colour = (colour / mask.clamp(min=_HALF_STEP)).clamp(0, 1)
+        if profile is not None:
+            image = Image.fromarray(_samples(colour[0], 8).squeeze())
+            image.info["icc_profile"] = profile
+            colour = _tensor(_to_srgb(image))
+        return colour.expand(1, 3, -1, -1), mask
+
+    return _Raster(shape[0], shape[1], part)
+
+
+# ------------------------------------------------------------------------- inside: TIFFs that Pillow cannot read
+
+
+def _beyond_pillow(image: Image.Image) -> bool:
+    """Whether it is a TIFF of a kind that Pillow opens, but reads wrongly or not at all."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    bits, samples, extra, planes = (tags.get(tag, default) for tag, default in _LAYOUT)
+    separate = planes == 2 and samples > 1
+    if image.mode == "F":
+        return separate or (tags.prefix == b"MM" and image.info.get("compression") != "raw")
+    if separate and (max(bits) > 8 or extra or tags.get(262) != 2):
+        return True
+    return max(bits) > 16 or max(tags.get(339, (1,))) > 1  # or signed
+
+
+def _tiff_pages(tiff: tifffile.TiffFile) -> list[int]:
+    """Which pages are pictures of their own, and no thumbnails or masks of another."""
+    return [
+        i
+        for i, page in enumerate(tiff.pages)
+        if isinstance(page, tifffile.TiffPage) and not page.subfiletype & 5 and page.tags.valueof(255) != 2
+    ]
+
+
+def _of_tiff(stream: IO[bytes], name: str, limits: _Limits) -> _Raster:
+    stream.seek(0)
+    try:
+        with _undisturbed(), tifffile.TiffFile(stream) as tiff:
+            pages = _tiff_pages(tiff)
+            if len(pages) > 1:
+                raise _several(name)
+            page = cast(tifffile.TiffPage, tiff.pages[pages[0] if pages else 0])
+            colours = 3 if page.photometric == 2 else 1
+            size, extras = page.dtype.itemsize if page.dtype else 0, page.extrasamples
+            if page.photometric not in (0, 1, 2) or page.imagedepth != 1 or not size:
+                raise NotImplementedError("neither grey nor RGB")
+            limits.check(name, page.imagelength, page.imagewidth, 8 + 3 * size * page.samplesperpixel)
+            if len(page.dataoffsets) < math.prod(page.chunked) or 0 in page.databytecounts:
+                raise ValueError("some of its strips are missing")
+            array = page.asarray(squeeze=False, maxworkers=1)
+            array = np.moveaxis(array[:, 0, :, :, 0], 0, 2) if page.planarconfig == 2 else array[0, 0]
+            array = _upright(array[:, :, : colours + (1 if extras and extras[0] in (1, 2) else 0)], page.tags)
+            return _of_array(
+                array,
+                name,
+                highest=2**page.bitspersample - 1 if array.dtype.kind == "u" else None,
+                inverted=page.photometric == 0,
+                premultiplied=bool(extras) and extras[0] == 1,
+                profile=page.tags.valueof(34675),
+            )
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, (NotImplementedError, ImportError)) or "imagecodecs" in str(error):
+            kind = f"a TIFF of a kind that is not read here ({_reason(error)})"
+            raise NotAPictureError(f"{name} is {kind}: save it uncompressed, in RGB of 8 or 16 bits") from error
+        raise _damaged(name, error) from error
+
+
+def _upright(array: np.ndarray, tags: tifffile.TiffTags) -> np.ndarray:
+    orientation = tags.valueof(_ORIENTATION, 1)
+    if orientation in (5, 6, 7, 8):
+        array, orientation = array.swapaxes(0, 1), {5: 1, 6: 2, 7: 3, 8: 4}[orientation]
+    return {2: array[:, ::-1], 3: array[::-1, ::-1], 4: array[::-1]}.get(orientation, array)
+
+
+# ---------------------------------------------------------------------------------------- inside: values
 
 
 def _in_range(values: Tensor, name: str) -> Tensor:
@@ -832,6 +1220,12 @@ def _reason(error: BaseException) -> str:
     """Why, on one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())
+
+
+def _several(name: str) -> AnimatedImageError:
+    return AnimatedImageError(
+        f"{name} is animated or has several pages: save the one you want by itself, or pass it as a PIL image"
+    )
 
 
 def _damaged(name: str, error: Exception) -> TruncatedImageError:
