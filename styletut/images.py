@@ -423,8 +423,12 @@ def to_pil(picture: Tensor) -> Image.Image:
     return Image.fromarray(_samples(picture[0], 8))
 
 
-def check_picture(picture: Any, name: str = "picture") -> Tensor:
-    """Return ``picture`` if it is a floating (B, 3, H, W) tensor of finite values; the range is not checked.
+def check_picture(picture: Any, name: str = "picture", *, in_range: bool = False) -> Tensor:
+    """Return ``picture`` if it is a floating (B, 3, H, W) tensor of finite values.
+
+    Args:
+        in_range: also refuse values that are plainly not on the scale of [0, 1], such as 0 to 255: below -0.5 or above
+            1.5. Like the check for finite values it waits for the device, so do not call it in every step.
 
     Raises:
         ImageError: it is not; the message says what it is and how to mend it.
@@ -443,11 +447,32 @@ def check_picture(picture: Any, name: str = "picture") -> Tensor:
         raise ImageError(f"{name} must have shape (B, 3, H, W), got {shape}: {hint}")
     if 0 in shape:
         raise EmptyImageError(f"{name} has no pixels, its shape is {shape}: use one that has")
-    if not picture.is_floating_point():
-        raise ImageError(f"{name} must hold floats in [0, 1], got {picture.dtype}: divide whole numbers by 255")
-    if not bool(torch.isfinite(picture).all()):
+    _check_plain(picture, name)
+    if in_range:
+        _check_range(picture, name)
+    elif not bool(torch.isfinite(picture).all()):
         raise ImageError(f"{name} holds NaN or infinite values: find the step that made them")
     return picture
+
+
+def _check_plain(values: Tensor, name: str) -> None:
+    """Refuse tensors that do not hold ordinary floats."""
+    if values.is_quantized:
+        raise ImageError(f"{name} must hold floats in [0, 1], got quantised {values.dtype}: use .dequantize()")
+    if values.layout != torch.strided:
+        raise ImageError(f"{name} must be a dense tensor, got {values.layout}: use .to_dense()")
+    if values.is_meta:
+        raise ImageError(
+            f"{name} is on the meta device, which holds no values: use one with values, such as on the cpu"
+        )
+    if values.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        ways = {torch.bool: "use .float()", torch.uint8: "divide whole numbers by 255"}
+        how = "divide whole numbers by their maximum"
+        if values.is_floating_point():
+            how = "use .float()"
+        elif values.is_complex():
+            how = "take .real or .abs()"
+        raise ImageError(f"{name} must hold floats in [0, 1], got {values.dtype}: {ways.get(values.dtype, how)}")
 
 
 # --------------------------------------------------------------------------------- inside: sources to tensors
@@ -1024,12 +1049,17 @@ def _upright(array: np.ndarray, tags: tifffile.TiffTags) -> np.ndarray:
 
 def _in_range(values: Tensor, name: str) -> Tensor:
     """Floats clamped to [0, 1]; refused where they are plainly on another scale, or not finite."""
-    low, high = float(values.min()), float(values.max())
+    low, high = _check_range(values, name)
+    return values if low >= 0 and high <= 1 else values.clamp(0, 1)
+
+
+def _check_range(values: Tensor, name: str) -> tuple[float, float]:
+    low, high = (float(value) for value in values.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ImageError(f"{name} holds NaN or infinite values: replace them first")
     if low < -0.5 or high > 1.5:
         raise ImageError(f"{name} holds values from {low:g} to {high:g}: bring them to [0, 1], e.g. divide by 255")
-    return values if low >= 0 and high <= 1 else values.clamp(0, 1)
+    return low, high
 
 
 # -------------------------------------------------------------------------------------------- inside: sizes
@@ -1091,7 +1121,8 @@ def _check_alpha(alpha: Any, picture: Tensor) -> None:
     if not isinstance(alpha, Tensor) or tuple(alpha.shape) != wanted:
         got = tuple(alpha.shape) if isinstance(alpha, Tensor) else type(alpha).__name__
         raise ImageError(f"alpha must be a tensor of shape {wanted} to fit the picture, got {got}")
-    if not alpha.is_floating_point() or not bool(torch.isfinite(alpha).all()):
+    _check_plain(alpha, "alpha")
+    if not bool(torch.isfinite(alpha).all()):
         raise ImageError("alpha must hold finite floats in [0, 1]")
 
 

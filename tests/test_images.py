@@ -7,8 +7,11 @@ import json
 import os
 import stat
 import struct
+import sys
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -472,6 +475,171 @@ def test_an_unknown_alpha_or_pixel_limit_is_refused() -> None:
         load_image(noise(), max_pixels=0)
 
 
+# ------------------------------------------------------------------------------------------------ kinds of TIFF
+
+TIFF_KINDS = [
+    (dtype, planes, tile, compression, predictor, order, photometric, extra)
+    for dtype in ("u1", "u2", "f2", "f4", "f8")
+    for planes in ("contig", "separate")
+    for tile, compression, predictor in (
+        (None, None, False),
+        ((16, 32), None, False),
+        (None, "zlib", False),
+        ((16, 32), "zlib", True),
+    )
+    for order in "<>"
+    for photometric in ("minisblack", "miniswhite", "rgb")
+    for extra in (None, "assocalpha", "unassalpha", "unspecified")
+    if not (predictor and dtype[0] == "f")  # tifffile needs another package for it
+    and not (planes == "separate" and photometric != "rgb" and extra is None)  # a single plane
+]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f2", "f4", "f8"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_every_kind_of_tiff_is_read_as_it_was_written(dtype: str, planes: str) -> None:
+    generator = np.random.default_rng(0)
+    for kind in (kind for kind in TIFF_KINDS if kind[:2] == (dtype, planes)):
+        _, _, tile, compression, predictor, order, photometric, extra = kind
+        colours = 3 if photometric == "rgb" else 1
+        values = generator.random((19, 37, colours + (extra is not None)))
+        if extra in ("assocalpha", "unassalpha"):
+            values[..., -1] = 0.3 + 0.7 * values[..., -1]
+        if extra == "assocalpha":
+            values[..., :-1] *= values[..., -1:]
+        top = {"u1": 255, "u2": 65535}.get(dtype, 1)
+        stored = (np.round(values * top) if dtype[0] == "u" else values).astype(dtype)
+        channels = stored if planes == "contig" else np.moveaxis(stored, 2, 0)
+        stream = io.BytesIO()
+        tifffile.imwrite(
+            stream, channels.squeeze(), photometric=photometric, planarconfig=planes if values.shape[2] > 1 else None,
+            tile=tile, compression=compression, predictor=predictor, byteorder=order,  # type: ignore[arg-type]
+            extrasamples=[extra] if extra else None, metadata=None,
+        )  # fmt: skip
+        stream.seek(0)
+        assert np.array_equal(tifffile.imread(stream), channels.squeeze()), "what tifffile itself reads"
+        expected = stored.astype(np.float64) / top
+        colour, wanted = expected[..., :colours], np.ones((19, 37, 1))
+        if extra in ("assocalpha", "unassalpha"):
+            wanted = expected[..., colours:]
+        if photometric == "miniswhite":
+            colour = 1 - colour
+        if extra == "assocalpha":
+            colour = np.clip(colour / wanted, 0, 1)
+        stream.seek(0)
+        picture, alpha = load_image(stream, alpha="keep")
+        got = np.ones((19, 37, 1)) if alpha is None else alpha[0].permute(1, 2, 0).numpy()
+        # Pillow divides by alpha in steps of an 8-bit number.
+        slack = 0.025 if extra == "assocalpha" and dtype[0] == "u" else 2e-6
+        assert np.abs(got - wanted).max() < 2e-6, kind
+        assert np.abs(picture[0].permute(1, 2, 0).numpy() - colour).max() < slack, kind
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "u4", "i4"])
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+def test_tiffs_of_numbers_without_a_known_white_are_refused(dtype: str, photometric: str) -> None:
+    for order in "<>":
+        for compression in (None, "zlib"):
+            stream = io.BytesIO()
+            stored = np.ones((9, 9, 3) if photometric == "rgb" else (9, 9), dtype)
+            tifffile.imwrite(stream, stored, photometric=photometric, byteorder=order, compression=compression)  # type: ignore[arg-type]
+            stream.seek(0)
+            with pytest.raises(ImageError, match="must be uint8, uint16, bool or float"):
+                load_image(stream)
+
+
+def test_the_page_of_a_tiff_that_is_no_thumbnail_is_read() -> None:
+    main, thumbnail = noise(30, 40), noise(6, 8)
+    for first, second in (((main, 0), (thumbnail, 1)), ((thumbnail, 1), (main, 0)), ((main, 0), (thumbnail, 4))):
+        stream = io.BytesIO()
+        with tifffile.TiffWriter(stream) as tiff:
+            for page, kind in (first, second):
+                tiff.write(page, photometric="rgb", subfiletype=kind, metadata=None)
+        stream.seek(0)
+        assert np.array_equal(pixels(load_image(stream)), main)
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as tiff:
+        tiff.write(main, photometric="rgb", subifds=1, metadata=None)
+        tiff.write(thumbnail, photometric="rgb", subfiletype=1, metadata=None)
+    stream.seek(0)
+    assert np.array_equal(pixels(load_image(stream)), main)
+
+
+def test_sixteen_bit_colour_keeps_its_bits() -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (5, 7, 4), dtype=np.uint16)
+    values[..., 3] |= 0x8000
+    for channels in (3, 4):
+        source = png(7, 5, 16, 2 if channels == 3 else 6, b"".join(
+            b"\0" + row.astype(">u2").tobytes() for row in values[:, :, :channels]
+        ))  # fmt: skip
+        picture, alpha = load_image(source, alpha="keep")
+        assert np.abs(picture[0].permute(1, 2, 0).numpy() * 65535 - values[:, :, :3]).max() < 0.1
+        if channels == 4:
+            assert alpha is not None and np.abs(alpha[0, 0].numpy() * 65535 - values[:, :, 3]).max() < 0.1
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"msf1"])
+def test_heic_is_called_by_its_name(brand: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    content = struct.pack(">I", 24) + b"ftyp" + brand + bytes(4) + b"mif1heic" + bytes(60)
+    with pytest.raises(NotAPictureError, match=r"HEIC.*pillow-heif.*JPEG or PNG"):
+        load_image(io.BytesIO(content))
+
+
+# ------------------------------------------------------------------------------------------------ memory, stderr
+
+
+def test_what_takes_more_memory_than_allowed_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("it was decoded"))
+    source = png(9000, 9000, 1, 0, b"")
+    with pytest.raises(TooManyPixelsError, match=r"9000 x 9000 pixels take about [\d,]+ MB.*over the 300 MB allowed"):
+        load_image(source, max_memory=300_000_000)
+    with pytest.raises(ImageError, match="max_memory"):
+        load_image(noise(), max_memory=0)
+    enlarged = (40_000, 2_000)
+    with pytest.raises(TooManyPixelsError, match="allowed"):
+        load_image(png(9, 9, 1, 0, b""), enlarged, upscale=True, max_memory=300_000_000)
+
+
+def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources: list[Any] = [
+        noise(50, 40),
+        noise(50, 40, 4),
+        Image.fromarray(noise(50, 40)).quantize(9),
+        torch.rand(2, 3, 50, 40),
+    ]
+    sources.append(Image.fromarray(np.arange(2000, dtype=np.uint16).reshape(50, 40) * 32))
+    for size, upscale in ((None, False), (17, False), (90, True), ((20, 90), True)):
+        whole = [load_image(source, size, upscale=upscale, alpha="keep") for source in sources]
+        with monkeypatch.context() as patched:
+            patched.setattr(images, "_STRIP", 7 * 40)
+            for source, (picture, alpha) in zip(sources, whole, strict=True):
+                strips, mask = load_image(source, size, upscale=upscale, alpha="keep")
+                assert torch.allclose(strips, picture, atol=1e-6) and (mask is None) == (alpha is None)
+                assert alpha is None or mask is None or torch.allclose(mask, alpha, atol=1e-6)
+
+
+def test_damaged_tiffs_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    content = encoded(Image.fromarray(noise(40, 40)), "TIFF", compression="tiff_deflate").getvalue()
+    generator = np.random.default_rng(0)
+    for _ in range(40):
+        damaged = bytearray(content)
+        for place in generator.integers(0, len(content), 4):
+            damaged[place] = generator.integers(0, 256)
+        damaged[-int(generator.integers(1, 300))] ^= 0xFF
+        with suppress(ImageError):
+            load_image(io.BytesIO(damaged))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_settings_of_pillow_and_of_warnings_are_put_back() -> None:
+    filters, limit = list(warnings.filters), Image.MAX_IMAGE_PIXELS
+    content = encoded(Image.fromarray(noise(90, 90))).getvalue()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: load_image(io.BytesIO(content)), range(40)))
+    assert warnings.filters == filters and limit == Image.MAX_IMAGE_PIXELS
+
+
 # -------------------------------------------------------------------------------------------- refused by name
 
 
@@ -547,16 +715,57 @@ def test_an_address_is_told_to_be_downloaded_first(url: str) -> None:
         load_image(url)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
-def test_a_truncated_file_is_refused_wherever_it_is_cut(kind: str) -> None:
-    content = encoded(Image.fromarray(noise(50, 70)), kind).getvalue()
-    kinds = set()
-    for end in range(1, len(content) - 40, max(1, len(content) // 40)):
-        with pytest.raises((TruncatedImageError, NotAPictureError)) as caught:
-            load_image(io.BytesIO(content[:end]))
-        kinds.add(caught.type)
-        assert "\n" not in str(caught.value)
-    assert TruncatedImageError in kinds
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True, "lossless": True, "tile_size": (16, 16)}])
+def test_a_truncated_file_is_refused_wherever_it_is_cut(kind: str, options: dict[str, Any]) -> None:
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow was built without {kind}")
+    if kind == "TIFF" and options:
+        options = {"compression": "tiff_deflate"}
+    content = encoded(Image.fromarray(noise(50, 70)), kind, **options).getvalue()
+    whole = load_image(io.BytesIO(content))
+    for end in sorted({*range(1, 40), *range(40, len(content), max(1, len(content) // 60)), len(content) - 13}):
+        expected = TruncatedImageError if end > 30 else (TruncatedImageError, NotAPictureError)
+        try:
+            read = load_image(io.BytesIO(content[:end]))
+        except expected as error:
+            assert "\n" not in str(error)
+        else:
+            assert end > len(content) - 20 and torch.equal(read, whole), "but for what follows the pixels"
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("lines", [0, 1, 10, 11])
+def test_a_png_whose_data_end_early_is_refused(interlaced: int, lines: int) -> None:
+    short = png(12, 12, 8, 0, (b"\0" + b"\xff" * 12) * lines).getvalue()
+    header = short[12:28] + bytes([interlaced])  # the last field of IHDR
+    short = short[:12] + header + struct.pack(">I", zlib.crc32(header)) + short[33:]
+    with pytest.raises(TruncatedImageError, match="cut off or damaged"):
+        load_image(io.BytesIO(short))
+
+
+def test_an_interlaced_png_is_read_whole() -> None:
+    # All pixels of a 1 x 1 picture are in the first pass, and those of 2 x 1 in the first and the sixth.
+    for cols, data in ((1, b"\0\x80"), (2, b"\0\x80\0\xff")):
+        content = png(cols, 1, 8, 0, data).getvalue()
+        header = content[12:28] + b"\1"
+        content = content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+        assert pixels(load_image(io.BytesIO(content)))[0, :, 0].tolist() == [0x80, 0xFF][:cols]
+
+
+def test_a_tiff_whose_strips_are_missing_is_refused() -> None:
+    for stored in (noise(40, 30), np.zeros((3, 40, 30), np.uint16)):
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, stored, photometric="rgb", rowsperstrip=10, metadata=None)
+        content = bytearray(stream.getvalue())
+        assert load_image(io.BytesIO(content)).shape == (1, 3, 40, 30)
+        with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+            page = tiff.pages.first
+            for code in (273, 279):  # offsets and lengths of strips: one less of each
+                tag = page.tags[code]
+                struct.pack_into("<I", content, tag.offset + 4, tag.count - 1)
+        with pytest.raises(TruncatedImageError, match="damaged"):
+            load_image(io.BytesIO(content))
 
 
 def test_a_truncated_jpeg_names_the_file(tmp_path: Path) -> None:
@@ -783,6 +992,13 @@ def test_load_image_resizes_like_resize() -> None:
         (torch.zeros(1, 4, 4, 3), "must have shape"),
         (torch.zeros(4, 4), "must have shape"),
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), "divide whole numbers by 255"),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.int64), "divide whole numbers by their maximum"),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.bool), r"torch.bool: use .float\(\)"),
+        (torch.zeros(1, 3, 4, 4, dtype=torch.complex64), "complex64: take .real"),
+        (torch.zeros(1, 3, 4, 4).to(torch.float8_e4m3fn), r"float8_e4m3fn: use .float\(\)"),
+        (torch.zeros(1, 3, 4, 4).to_sparse(), r"sparse_coo: use .to_dense\(\)"),
+        (torch.zeros(1, 3, 4, 4, device="meta"), "meta device, which holds no values"),
+        (torch.quantize_per_tensor(torch.zeros(1, 3, 4, 4), 0.1, 0, torch.quint8), r"use .dequantize\(\)"),
         (torch.full((1, 3, 2, 2), float("nan")), "NaN"),
         (torch.full((1, 3, 2, 2), float("inf")), "infinite"),
     ],
@@ -790,6 +1006,27 @@ def test_load_image_resizes_like_resize() -> None:
 def test_check_picture_says_what_is_wrong(wrong: object, says: str) -> None:
     with pytest.raises(ImageError, match=f"style .*{says}"):
         check_picture(wrong, "style")
+    with pytest.raises(ImageError):
+        check_picture(wrong, "style", in_range=True)
+    if isinstance(wrong, torch.Tensor):
+        for use in (load_image, lambda picture: save_image(picture, "never.png"), to_pil, lambda each: resize(each, 2)):
+            with pytest.raises(ImageError):
+                use(wrong)
+
+
+def test_check_picture_can_look_at_the_range() -> None:
+    for wrong in (torch.full((1, 3, 2, 2), 255.0), torch.full((1, 3, 2, 2), -1.0)):
+        with pytest.raises(ImageError, match=r"style holds values from .* divide by 255"):
+            check_picture(wrong, "style", in_range=True)
+    overshooting = torch.tensor([-0.4, 0.5, 1.4]).view(1, 3, 1, 1).requires_grad_()
+    assert check_picture(overshooting, "style", in_range=True) is overshooting
+
+
+def test_a_tensor_stays_a_batch_and_its_gradients_are_not_tracked() -> None:
+    source = torch.rand(2, 3, 6, 8, requires_grad=True)
+    picture = load_image(source * 1)
+    assert not picture.requires_grad and picture.shape == (2, 3, 6, 8) and torch.equal(picture, source)
+    assert load_image(source, 4).shape == (2, 3, 3, 4)
 
 
 def test_check_picture_returns_a_good_picture() -> None:
