@@ -734,7 +734,8 @@ def _of_pil(image: Image.Image, name: str, limits: _Limits, stream: IO[bytes] | 
     inverted, highest = tags.get(262) == 0, 4095 if tags.get(258) == (12,) else 65535
     try:
         if waiting:
-            _check_whole(image, stream)
+            moving = getattr(image, "is_animated", False)
+            _check_whole(image, None if moving else stream or getattr(image, "fp", None))
         image = _loaded(image)
         # Profiles are converted at 8 bits.
         swapped = None if stream is None or image.info.get("icc_profile") else _other_bytes(waiting)

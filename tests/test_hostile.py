@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from test_cli import NARROW, SHORT
 
 from styletut import transfer, vgg
 from styletut.cli import main
+from styletut.errors import ImageError
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +112,57 @@ def test_a_bad_picture_gives_one_line(name: str, role: str, capsys: pytest.Captu
 def test_info_on_a_bad_picture_gives_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     BAD[name][0](name)
     refused(["info", name], capsys)
+
+
+def _encoded_in_every_way() -> Iterator[bytes]:
+    noise = np.random.default_rng(1).integers(0, 256, (24, 30, 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    ways: list[tuple[str, Image.Image, dict[str, object]]] = [
+        ("PNG", image, {}), ("PNG", image.quantize(9), {"transparency": 0}), ("PNG", image.convert("RGBA"), {}),
+        ("JPEG", image, {}), ("JPEG", image, {"progressive": True}), ("WEBP", image, {}),
+        ("WEBP", image, {"lossless": True}), ("GIF", image, {}), ("BMP", image, {}), ("PPM", image, {}),
+        ("TIFF", image, {}), ("TIFF", image, {"compression": "tiff_deflate"}), ("TIFF", image, {"compression": "jpeg"}),
+        ("TIFF", image.convert("1"), {"compression": "group4"}), ("TIFF", image, {"compression": "tiff_lzw"}),
+        ("JPEG2000", image, {}), ("JPEG2000", image, {"tile_size": (16, 16)}), ("AVIF", image, {}),
+    ]  # fmt: skip
+    for kind, picture, options in ways:
+        if kind in Image.SAVE:
+            stream = io.BytesIO()
+            picture.save(stream, kind, **options)
+            yield stream.getvalue()
+    for stored, planes in (
+        (noise.astype(np.uint16) << 8, "contig"),
+        (noise.transpose(2, 0, 1).astype("f4"), "separate"),
+    ):
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, stored, photometric="rgb", planarconfig=planes, compression="zlib")  # type: ignore[arg-type]
+        yield stream.getvalue()
+
+
+def _mutated(content: bytes, generator: np.random.Generator) -> bytes:
+    """Bytes changed, mostly in the header; sometimes cut off, or a part of it doubled."""
+    found = bytearray(content)
+    for _ in range(generator.integers(1, 6)):
+        end = len(found) if generator.random() < 0.5 else min(len(found), 200)
+        found[generator.integers(end)] = generator.choice([0, 1, 127, 128, 255, generator.integers(256)])
+    place = int(generator.integers(len(found)))
+    return bytes([found, found, found, found[:place], found[:place] + found[place // 2 :]][int(generator.integers(5))])
+
+
+def test_mutated_pictures_are_read_or_refused_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    from styletut import images
+
+    generator, refusals = np.random.default_rng(0), 0
+    for content in _encoded_in_every_way():
+        for _ in range(int(os.environ.get("STYLETUT_MUTATIONS", "15"))):
+            try:
+                picture = images.load_image(io.BytesIO(_mutated(content, generator)), 16, max_memory=300_000_000)
+            except ImageError as error:
+                refusals += 1
+                assert str(error).isprintable() and len(str(error)) < 500
+            else:
+                assert bool(((picture >= 0) & (picture <= 1)).all())
+    assert refusals > 100 and capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("mode", ["P", "CMYK", "I;16", "L", "LA", "1"])
