@@ -144,7 +144,12 @@ def needed(
         for name in recipe.content_layers if recipe.content_weight else ():
             layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
             target += batch * math.prod(size) * layer.channels / layer.stride**2 * bytes_each
-    copies = {"sgd": 4, "adam": 6, "lbfgs": 6 + 2 * (recipe.memory if pairs is None else pairs)}[recipe.optimizer]
+    copies = {
+        "sgd": 4,
+        "adam": 6,
+        "lbfgs": 6 + 2 * (recipe.memory if pairs is None else pairs),
+        "lbfgs-b": 6 + (2 * recipe.memory + 18) * (1 if precision == "float64" else 2),  # SciPy's own are in float64
+    }[recipe.optimizer]
     copies += 1 if recipe.decorrelation else 0
     pictures = batch * math.prod(size) * copies * 3 * (8 if precision == "float64" else 4)
     ours = recipe.optimizer == "lbfgs" and recipe.evaluations == 1

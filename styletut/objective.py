@@ -7,6 +7,7 @@ exactly; so a term keeps the two apart: ``statistic`` sums, ``loss`` judges the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -181,8 +182,8 @@ class Objective:
         rows, columns = size
         parts: dict[str, Tensor] = {}
         for term in self.terms:
-            stride = self._stride(term)
-            positions = (rows // stride) * (columns // stride)
+            read = self.vgg is not None and term.layer is not None
+            positions = math.prod(self.vgg.map_size(term.layer, size)) if read else rows * columns
             parts[term.name] = term.weight * term.loss(statistics[term.name], positions, rows * columns)
         parts["total"] = torch.stack(list(parts.values())).sum()
         return parts
@@ -249,7 +250,7 @@ class Objective:
         """The terms on a layer, each with the part of a window that it reads, and its place in the whole map."""
         for term in self.terms:
             if term.layer == layer:
-                here, own = tile.part(window, self._stride(term))
+                here, own = tile.part(window, self._stride(term), self.vgg is not None and self.vgg.rounds_up)
                 if own.pixels:
                     yield term, here if layer is not None else own.with_next(picture).within(tile.seen), own
 
@@ -281,7 +282,7 @@ class Reader:
         found: dict[str, Tensor] = {}
 
         def copy(name: str, x: Tensor, own: Window) -> None:
-            size = picture.shape[-2] // vgg.strides[name], picture.shape[-1] // vgg.strides[name]
+            size = vgg.map_size(name, (picture.shape[-2], picture.shape[-1]))
             if own.size == size:
                 found[name] = x
             else:
@@ -297,7 +298,7 @@ class Reader:
         found: dict[str, Tensor] = {}
 
         def add(name: str, x: Tensor, own: Window) -> None:
-            positions = (picture.shape[-2] // vgg.strides[name]) * (picture.shape[-1] // vgg.strides[name])
+            positions = math.prod(vgg.map_size(name, (picture.shape[-2], picture.shape[-1])))
             gram = gram_matrix(x, "none") / positions
             found[name] = found[name] + gram if name in found else gram
 
@@ -312,7 +313,7 @@ class Reader:
         for tile in self.tiling(vgg, picture):
 
             def visit(name: str, x: Tensor, window: Window, tile: Tile = tile) -> None:
-                here, own = tile.part(window, vgg.strides[name])
+                here, own = tile.part(window, vgg.strides[name], vgg.rounds_up)
                 if name in names and own.pixels:
                     use(name, here.of(x), own)
 

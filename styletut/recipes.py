@@ -34,7 +34,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "fit": ("long", "short", "rows", "exact", "pixels"),
     "start": ("content", "style", "noise", "mix"),
     "noise": ("uniform", "normal"),
-    "optimizer": ("sgd", "adam", "lbfgs"),
+    "optimizer": ("sgd", "adam", "lbfgs", "lbfgs-b"),
     "clamp": ("none", "forward", "step"),
     "precision": ("auto", "float32", "bfloat16", "float64"),
 }
@@ -113,6 +113,7 @@ class Recipe:
     """Noise around the network's mean in 0..255 units: (low, high) if uniform, (mean, standard deviation) if normal."""
 
     optimizer: str = "lbfgs"
+    """``lbfgs-b`` is SciPy's (an extra), each step a call of its own, on one picture at a time."""
     learning_rate: float = 1.0
     decay: float = 1.0
     """The learning rate is multiplied by ``decay ** (step / decay_steps)``, continuously."""
@@ -122,7 +123,7 @@ class Recipe:
     line_search: bool = False
     """Strong Wolfe line search in L-BFGS."""
     evaluations: int = 1
-    """At most so many evaluations (loss and gradient) in one step."""
+    """At most so many evaluations (loss and gradient) in one step; ``lbfgs-b`` ends the line search that it is in."""
     restart: bool = False
     """L-BFGS forgets its memory after each step."""
     pixel_range: float = 1.0
@@ -474,6 +475,7 @@ _NAMED = (
         name="lbfgs",
         source="Keras example, neural style transfer with VGG-16 and L-BFGS",
         note=(
+            "Each step is a call of SciPy's L-BFGS-B with maxfun=20, from where the last one ended: pip install scipy. "
             "VGG-16's Oxford weights need a download; without one, network='vgg19' with weights='oxford' comes nearest."
         ),
         network="vgg16",
@@ -493,11 +495,9 @@ _NAMED = (
         start="noise",
         noise="uniform",
         noise_range=(-128.0, 127.0),
-        optimizer="lbfgs",
+        optimizer="lbfgs-b",
         memory=10,
-        line_search=True,
         evaluations=20,
-        restart=True,
         pixel_range=255.0,
         scales=((1.0, 30),),
         snapshot_every=1,
@@ -520,8 +520,9 @@ _NAMED = (
     Recipe(
         name="avgpool",
         source="average-pooling Adam system after Gatys, VGG-19",
+        note="TensorFlow pools with padding SAME: an odd last row or column is kept.",
         preprocessing="caffe",
-        pooling="average",
+        pooling="average-same",
         content_layers={"relu5_2": 1.0},
         content_weight=5.0,
         content_loss="half_sum",

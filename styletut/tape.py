@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torch.nn import grad
 
 from .vgg import VGG
-from .windows import Window
+from .windows import Window, divided
 
 STRIP = {"cpu": 16 << 20}
 """Bytes of the largest map of a strip, by device."""
@@ -64,13 +64,14 @@ class Tape:
                 strip = _Strip(vgg, names, own, seen, keep)
                 part = strip.forward(x, visit)
                 strips.append(strip)
-                if part.shape[-2] == size[-2] // strip.stride:
+                count = strip.divided(size[-2])
+                if part.shape[-2] == count:
                     out = part
                 else:
                     if out is None:
-                        shape = (*part.shape[:2], size[-2] // strip.stride, part.shape[-1])
+                        shape = (*part.shape[:2], count, part.shape[-1])
                         out = part.new_empty(shape).to(memory_format=torch.channels_last)
-                    out[:, :, own.start // strip.stride : own.stop // strip.stride].copy_(part)
+                    out[:, :, strip.divided(own.start) : strip.divided(own.stop)].copy_(part)
                 del part
             assert out is not None
             x = out
@@ -105,7 +106,7 @@ class Tape:
             total = torch.zeros(size, dtype=like.dtype, device=like.device).to(memory_format=torch.channels_last)
             while strips:
                 strip = strips.pop()
-                rows = slice(strip.own.start // strip.stride, strip.own.stop // strip.stride)
+                rows = slice(strip.divided(strip.own.start), strip.divided(strip.own.stop))
                 part = strip.backward(None if g is None else g[:, :, rows], source, slope)
                 if part is not None:
                     total[:, :, strip.seen].add_(part)
@@ -128,6 +129,10 @@ class _Strip:
         self._kept: list[tuple[Tensor, ...]] = []
         self._found: dict[str, Tensor] = {}
 
+    def divided(self, rows: int, stride: int | None = None) -> int:
+        """Rows of a map of that stride (default: the last layer's) that belong to so many of the input."""
+        return divided(rows, self.stride if stride is None else stride, self.vgg.rounds_up)
+
     @property
     def held(self) -> list[Tensor]:
         """The tensors that it keeps."""
@@ -148,8 +153,8 @@ class _Strip:
                 # Of a maximum's window the winner tells the sign, and the others get no gradient anyhow.
                 if self.keep and name not in vgg.wanted and not (after.startswith("pool") and vgg.pooling == "max"):
                     kept = (x.bool(),)
-            elif vgg.pooling == "average":
-                x = F.avg_pool2d(x, 2)
+            elif vgg.pooling != "max":
+                x = F.avg_pool2d(x, 2, ceil_mode=vgg.rounds_up, count_include_pad=False)
             elif self.keep:
                 x, places = F.max_pool2d(x, 2, return_indices=True)
                 columns = before.shape[-1]
@@ -193,13 +198,11 @@ class _Strip:
                     g.mul_(features.bool())
                 elif kept:
                     g.mul_(kept[0])
-            elif vgg.pooling == "average":
-                g = F.interpolate(g.div_(4), scale_factor=2)
-                if g.shape[-2:] != size[-2:]:  # an odd row or column is in no window
-                    g = F.pad(g, (0, size[-1] - g.shape[-1], 0, size[-2] - g.shape[-2]))
+            elif vgg.pooling != "max":
+                g = _share_out(g, size)
             else:
                 places = kept[1] + _corners(kept[1], size[-1])
-                g = F.max_unpool2d(g.mul_(kept[0]), places, [2, 2], output_size=size[-2:])
+                g = _put_back(g.mul_(kept[0]), places, size)
                 del places
             del features, kept
         return g
@@ -225,17 +228,17 @@ class _Strip:
     def _own(self, name: str, x: Tensor) -> tuple[Tensor, Window]:
         """The own rows of a map, and where they lie in the whole."""
         stride = 2 if name.startswith("pool") else 1
-        rows = slice(self.own.start // stride, self.own.stop // stride)
+        rows = slice(self.divided(self.own.start, stride), self.divided(self.own.stop, stride))
         return x[:, :, self._rows(stride)], Window(rows, slice(0, x.shape[-1]))
 
     def _rows(self, stride: int) -> slice:
         """The own rows among those seen."""
         start = self.seen.start
-        return slice((self.own.start - start) // stride, (self.own.stop - start) // stride)
+        return slice(self.divided(self.own.start - start, stride), self.divided(self.own.stop - start, stride))
 
     def _among_seen(self, g: Tensor, stride: int) -> Tensor:
         """With zeros for the rows that are only seen; a new tensor, or ``g`` if there are none."""
-        rows, count = self._rows(stride), (self.seen.stop - self.seen.start) // stride
+        rows, count = self._rows(stride), self.divided(self.seen.stop - self.seen.start, stride)
         above, below = rows.start, count - rows.stop
         return F.pad(g, (0, 0, above, below)) if above or below else g
 
@@ -266,3 +269,27 @@ def _corners(places: Tensor, columns: int) -> Tensor:
     """Where the window of every position of a pooled map begins, in a map of so many columns, row by row."""
     rows = torch.arange(places.shape[-2], device=places.device)
     return 2 * (columns * rows[:, None] + torch.arange(places.shape[-1], device=places.device))
+
+
+def _put_back(g: Tensor, places: Tensor, size: torch.Size) -> Tensor:
+    """The gradient of each window at its winner, 0 elsewhere; ``places`` count row by row.
+
+    As `torch.nn.functional.max_unpool2d`, of which not every device has a kernel, nor CUDA a deterministic one.
+    """
+    batch, channels, rows, columns = size
+    out = g.new_zeros(batch, rows * columns, channels)
+    out.scatter_(1, *(x.permute(0, 2, 3, 1).flatten(1, 2) for x in (places, g)))
+    return out.unflatten(1, (rows, columns)).permute(0, 3, 1, 2)
+
+
+def _share_out(g: Tensor, size: torch.Size) -> Tensor:
+    """The gradient of each average to the pixels that it was taken of: 4, or fewer in an odd last row or column."""
+    rows, columns = g.shape[-2:]
+    g.div_(4)
+    if 2 * rows > size[-2]:
+        g[..., -1, :].mul_(2)
+    if 2 * columns > size[-1]:
+        g[..., -1].mul_(2)
+    g = F.interpolate(g, scale_factor=2)[..., : size[-2], : size[-1]]
+    beyond = size[-1] - g.shape[-1], size[-2] - g.shape[-2]
+    return F.pad(g, (0, beyond[0], 0, beyond[1])) if any(beyond) else g  # an odd row or column is in no window

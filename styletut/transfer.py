@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import __version__, _progress, memory, objective, optim, tiles
+from . import __version__, _progress, lbfgsb, memory, objective, optim, tiles
 from .errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError, did_you_mean
 from .images import check_picture, resize, save_image, to_pil, write_atomically
 from .recipes import Recipe, get
@@ -198,8 +198,10 @@ class Run:
                 f"{len(self.content)} content pictures at once, but recipe {recipe.name!r} takes {recipe.batch}: "
                 "give them one by one, or replace(batch=...)"
             )
-        if len(self.content) > 1 and recipe.optimizer == "lbfgs":
+        if len(self.content) > 1 and recipe.optimizer in ("lbfgs", "lbfgs-b"):
             raise RecipeError("L-BFGS couples the pictures of a batch: give them one by one, or use sgd or adam")
+        if recipe.optimizer == "lbfgs-b":
+            lbfgsb.require()
         self.styles = _list(style, "style")
         self.style_weights = None if style_weights is None else [float(w) for w in style_weights]
         self.start = None if start is None else check_picture(start, "start").detach().float().cpu()
@@ -562,6 +564,8 @@ class Run:
                 optimizer: torch.optim.Optimizer = torch.optim.SGD([self._variable], lr=recipe.learning_rate)
             elif recipe.optimizer == "adam":
                 optimizer = torch.optim.Adam([self._variable], lr=recipe.learning_rate)
+            elif recipe.optimizer == "lbfgs-b":
+                optimizer = lbfgsb.LBFGSB([self._variable], recipe.memory, recipe.evaluations)
             else:
                 optimizer = self._new_lbfgs()
         if self._resumed is not None:

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from . import _archive
 from .errors import ImageError, LayerError, StyletutError, WeightsError, did_you_mean, printable, shown
 from .images import check_picture
+from .windows import divided
 
 NETWORKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each of the five blocks."""
@@ -35,7 +36,7 @@ NETWORKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What weights may be stored in; integers and 8-bit floats are codes of something that is not stored with them."""
 CHANNELS = (64, 128, 256, 512, 512)
-POOLINGS = ("max", "average")
+POOLINGS = ("max", "average", "average-same")
 PREPROCESSINGS = ("auto", "caffe", "imagenet", "none")
 EXPECTED = ("imagenet", "caffe")
 """What weights may have been trained with."""
@@ -393,7 +394,8 @@ class VGG(nn.Module):
         layers: names of the layers to return (`layers` lists them; Keras's names work too).
         network: ``vgg16`` or ``vgg19``.
         weights: see `load_weights`.
-        pooling: ``max`` as trained, or ``average`` (Gatys et al. 2016, section 2).
+        pooling: ``max`` as trained, or ``average`` (Gatys et al. 2016, section 2); both drop an odd row or column.
+            ``average-same`` averages there over the pixels that there are, as TensorFlow's padding ``SAME`` does.
         preprocessing: ``auto`` (what the weights expect), ``caffe``, ``imagenet``, or ``none``: values stay in
             0..1 with no mean subtracted, though red still meets the weights trained on red.
         rescale: scale every filter so that its mean activation is 1, as Gatys et al. did (2016, section 2). The
@@ -401,7 +403,8 @@ class VGG(nn.Module):
             set; here they are the photographs of `styletut.samples`.
 
     Calling it with a picture (B, 3, H, W) in [0, 1] gives ``{name: features}``, features (B, N, H / stride,
-    W / stride), keyed by the names that were asked for. ``.to(torch.bfloat16)`` computes in bfloat16.
+    W / stride), rounded as the pooling does, keyed by the names that were asked for. ``.to(torch.bfloat16)`` computes
+    in bfloat16.
 
     >>> vgg = VGG(["relu1_1", "block3_conv1"], weights=random_weights(width=0.1))
     >>> {name: tuple(f.shape) for name, f in vgg(torch.rand(1, 3, 32, 48)).items()}
@@ -493,6 +496,17 @@ class VGG(nn.Module):
         found = {layer.name: layer.stride for layer in layers(self.network)}
         return {asked: found[name] for asked, name in self.names.items()}
 
+    @property
+    def rounds_up(self) -> bool:
+        """Whether pooling keeps an odd row or column."""
+        return self.pooling == "average-same"
+
+    def map_size(self, name: str, size: tuple[int, int]) -> tuple[int, int]:
+        """(rows, columns) of a layer, by the name it was asked for, where the picture has ``size``."""
+        stride = self.strides[name]
+        rows, columns = (divided(side, stride, self.rounds_up) for side in size)
+        return rows, columns
+
     def preprocess(self, picture: Tensor) -> Tensor:
         """What the first convolution sees, in RGB order: ``(picture - shift) * scale``."""
         return (picture - self.shift) * self.scale
@@ -525,7 +539,7 @@ class VGG(nn.Module):
             elif self.pooling == "max":
                 x = F.max_pool2d(x, 2)
             else:
-                x = F.avg_pool2d(x, 2)
+                x = F.avg_pool2d(x, 2, ceil_mode=self.rounds_up, count_include_pad=False)
             if name in wanted:  # the others need not live on
                 found[name] = x
         return {asked: found[name] for asked, name in self.names.items()}

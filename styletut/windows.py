@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 
+def divided(pixels: int, stride: int, up: bool) -> int:
+    """Positions that so many pixels have in a map of that stride: a rest has none, or one if rounded ``up``.
+
+    Pooling after pooling rounds the same way: ``ceil(ceil(n / 2) / 2) = ceil(n / 4)``.
+    """
+    return -(-pixels // stride) if up else pixels // stride
+
+
 @dataclass(frozen=True)
 class Window:
     """Rows and columns of a picture or of a map of features, counted in the whole of it."""
@@ -52,11 +60,11 @@ class Window:
             slice(left, max(left, min(self.columns.stop, other.columns.stop))),
         )
 
-    def divided(self, stride: int) -> Window:
-        """The positions that these pixels have in a map of that stride; a rest at the end has none."""
+    def divided(self, stride: int, up: bool = False) -> Window:
+        """The positions that these pixels have in a map of that stride; a rest at the end has one if rounded ``up``."""
         return Window(
-            slice(self.rows.start // stride, self.rows.stop // stride),
-            slice(self.columns.start // stride, self.columns.stop // stride),
+            slice(self.rows.start // stride, divided(self.rows.stop, stride, up)),
+            slice(self.columns.start // stride, divided(self.columns.stop, stride, up)),
         )
 
     def with_next(self, picture: Tensor) -> Window:
@@ -75,13 +83,13 @@ class Tile:
     own: Window
     seen: Window
 
-    def part(self, window: Window, stride: int) -> tuple[Window, Window]:
+    def part(self, window: Window, stride: int, up: bool = False) -> tuple[Window, Window]:
         """What the tile answers for in a window of the map, of that stride, of what it sees.
 
         Counted in the window, and in the map of the whole picture; without pixels if there is nothing.
         """
-        place = window.beyond(self.seen.divided(stride))
-        own = self.own.divided(stride).common(place)
+        place = window.beyond(self.seen.divided(stride, up))
+        own = self.own.divided(stride, up).common(place)
         return own.within(place), own
 
 

@@ -38,7 +38,8 @@ State = Mapping[str, Tensor]
 
 def plain_forward(x: Tensor, state: State, network: str, pooling: str = "max") -> dict[str, Tensor]:
     """Every tap of the network, straight from the paper's table; ``x`` is already preprocessed."""
-    pool = F.max_pool2d if pooling == "max" else F.avg_pool2d
+    average = partial(F.avg_pool2d, ceil_mode=pooling == "average-same", count_include_pad=False)
+    pool: Callable[..., Tensor] = F.max_pool2d if pooling == "max" else average
     taps: dict[str, Tensor] = {}
     place, block, conv = 0, 1, 1
     for entry in PAPER[network]:
@@ -72,7 +73,7 @@ def test_the_layers_are_those_of_the_papers_table(network: str) -> None:
     assert all(layer.name.startswith(f"{layer.kind}{layer.block}") for layer in layers(network))
 
 
-@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("pooling", vgg.POOLINGS)
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.numerical
 def test_every_tap_equals_an_independent_forward_pass(network: str, pooling: str, photo: Tensor) -> None:
