@@ -14,6 +14,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import target
 import torch
 
 import styletut as st
@@ -38,8 +39,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="longer side in pixels (default: 512)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")
     options = parser.parse_args()
-    folder = options.out / "candidates"
-    folder.mkdir(parents=True, exist_ok=True)
+    target.folder(options.out)
+    folder = target.folder(options.out / "candidates")
     for name, changes in CANDIDATES.items():
         for content, style in PAIRS:
             path = folder / f"{content}-{style}-{name.replace(' ', '-')}.png"

@@ -14,6 +14,7 @@ relu5_1. Losses that are compared are all taken by `judge`, in float32 and outsi
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -27,6 +28,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import target
 
 HERE = Path(__file__).parent
 CONTENT, STYLE = "astronaut", "starry_night"
@@ -451,33 +454,41 @@ def main() -> None:
 
 
 def report(args: argparse.Namespace) -> None:
-    """Each part in its own process, one after another, and the file after each."""
+    """Each part in its own process, one after another, and the file after each row."""
     import torch
 
     import styletut as st
 
-    path = args.out / "compare.json"
+    path = target.folder(args.out) / "compare.json"
     found = json.loads(path.read_text()) if path.exists() else {}
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "threads": args.threads,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "auto": st.transfer.pick_precision("auto", torch.device("cpu")),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+    def keep() -> None:
+        found["machine"] = machine
+        path.write_text(json.dumps(found, indent=1) + "\n")
+
     for part in args.only:
         print(f"{part} ...", file=sys.stderr, flush=True)
         if part == "speed":
-            found[part] = {str(size): child("--part", part, str(size)) for size in args.sizes}
+            found[part] = rows = {}
+            for size in args.sizes:
+                rows[str(size)] = child("--part", part, str(size))
+                keep()
         elif part == "memory":
-            found[part] = {
-                str(size): {system: child("--part", part, system, str(size)) for system in SYSTEMS}
-                for size in args.sizes
-            }
+            found[part] = rows = {}
+            for size, system in itertools.product(args.sizes, SYSTEMS):
+                rows.setdefault(str(size), {})[system] = child("--part", part, system, str(size))
+                keep()
         else:
             found[part] = child("--part", part, *([str(args.race_size)] if part == "race" else []))
-        found["machine"] = {
-            "processor": platform.processor() or platform.machine(),
-            "threads": args.threads,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "auto": st.transfer.pick_precision("auto", torch.device("cpu")),
-            "date": time.strftime("%Y-%m-%d"),
-        }
-        path.write_text(json.dumps(found, indent=1) + "\n")
+            keep()
     plot(found, args.out / "compare.png")
     (args.out / "compare.md").write_text(table(found) + "\n")
     print(table(found))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import compare
+import target
 import torch
 
 import styletut as st
@@ -68,7 +69,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=compare.STEPS)
     parser.add_argument("--only", nargs="+", choices=list(ROADS), default=list(ROADS))
+    parser.add_argument("--out", type=Path, default=HERE, help="folder to write to")
     args = parser.parse_args()
+    path = target.folder(args.out) / "roads.md"
     heads = ["", *(f"to {share:g}" for share in SHARES), f"after {args.steps}"]
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
     print(*lines, sep="\n", flush=True)
@@ -79,7 +82,7 @@ def main() -> None:
             reached = [next((str(i) for i, v in enumerate(found) if v <= share), "-") for share in SHARES]
             lines.append(f"| {label} | {' | '.join(reached)} | {min(found):.5f} |")
             print(lines[-1], flush=True)
-    (HERE / "roads.md").write_text("\n".join(lines) + "\n")
+            path.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

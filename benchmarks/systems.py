@@ -22,6 +22,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import target
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -174,7 +175,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")
     options = parser.parse_args()
-    (options.out / "systems").mkdir(parents=True, exist_ok=True)
+    target.folder(options.out)
+    target.folder(options.out / "systems")
     file = options.out / "systems.json"
     done = {row["recipe"]: row for row in json.loads(file.read_text())["runs"]} if file.exists() else {}
     for name in options.only or [name for name in SYSTEMS if name not in done]:

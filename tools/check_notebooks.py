@@ -115,6 +115,9 @@ def stand_in(folder: Path, site: Path, wheel: Path) -> Path:
 
 def main(paths: list[str]) -> int:
     """Check every notebook that is named; the exit status is pytest's."""
+    for path in map(Path, paths):  # before the wheel is built
+        if not path.is_file():
+            sys.exit(f"no notebook at {path}; nothing was checked")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         site = folder / "site"

@@ -135,6 +135,9 @@ def main(paths: list[str]) -> int:
     """Execute every notebook that is named; the exit status is the number of those that failed."""
     os.environ["TQDM_DISABLE"] = "1"  # a progress bar would be kept as an output
     failed = 0
+    for path in map(Path, paths):  # before any is executed: that takes minutes
+        if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):
+            sys.exit(f"cannot write {path}: it is missing or protected; nothing was executed")
     for path in map(Path, paths):
         notebook = nbformat.read(path, as_version=4)
         start = time.monotonic()

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import importlib.metadata
 import importlib.util
 import platform
@@ -31,6 +32,7 @@ from sphinx.util.nodes import make_refnode
 from sphinx_exercise.nodes import exercise_subtitle
 
 HTML_MANAGER = Path(__file__).parents[1] / "_vendor" / "html-manager-1.0.15.zip"
+HTML_MANAGER_SHA256 = "7b38958e1ea8d808c3781422089f08c9492dd0b49f4c17908b9ee9d560037b40"
 
 # Of MathJax's 24 MB: TeX input, its extensions and fonts, and what a screen reader may switch on.
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml", "input/tex/extensions", "a11y", "sre", "ui")
@@ -109,6 +111,8 @@ def add_offline_scripts(app: Sphinx, exception: Exception | None) -> None:
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+    if hashlib.sha256(HTML_MANAGER.read_bytes()).hexdigest() != HTML_MANAGER_SHA256:
+        raise ValueError(f"{HTML_MANAGER.name} is not the file that was vendored: see book/_vendor/README.md")
     with zipfile.ZipFile(HTML_MANAGER) as archive:
         archive.extractall(static / "html-manager")
 
