@@ -239,9 +239,9 @@ def judge(files: tuple[Path, Path]) -> Callable[[Any], float]:
         mean = torch.tensor(VGG_MEAN).view(1, 3, 1, 1)
         found = network.forward(255 * picture.flip(1) - mean, ["block4_relu2", *styles])
         total = 0.01 * (found["block4_relu2"] - content).square().mean()
-        for layer, target in targets.items():
+        for layer, aim in targets.items():
             now = gram(found[layer])
-            total = total + 10 / len(now) ** 2 * (now - target).square().mean()
+            total = total + 10 / len(now) ** 2 * (now - aim).square().mean()
         return float(total)
 
     return loss

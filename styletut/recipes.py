@@ -426,6 +426,10 @@ _NAMED = (
     Recipe(
         name="keras-sgd",
         source="Keras example, neural style transfer with VGG-19 and SGD",
+        note=(
+            "Keras loads pictures by nearest neighbour, here they are averaged (bicubic): the first loss at 400 x 600 of "
+            "its picture is 56 121 by that, 45 942 by ours."
+        ),
         preprocessing="caffe",
         content_layers={"relu5_2": 1.0},
         content_weight=2.5e-8,

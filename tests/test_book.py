@@ -404,6 +404,30 @@ def test_requirements_agree_with_what_the_package_asks_for() -> None:
             assert wanted.specifier.contains(pinned[name]), f"{wanted} does not allow {pinned[name]}"
 
 
+def test_a_cpu_build_that_is_there_already_is_kept() -> None:
+    """Its version is the pinned one with `+cpu` behind it, which pip takes for the same."""
+    pinned = {pin.name: pin.specifier for pin in pins()}
+    for name in ("torch", "torchvision"):
+        (spec,) = pinned[name]
+        assert pinned[name].contains(Version(f"{spec.version}+cpu"))
+    makefile = (ROOT / "Makefile").read_text()
+    assert "--clear" not in makefile and "--upgrade" not in makefile and "--force-reinstall" not in makefile
+
+
+@pytest.mark.parametrize(
+    ("name", "unsafe"),
+    [
+        ("torch", "2.5.1"),  # CVE-2025-32434: torch.load ran code in spite of weights_only
+        ("torch", "2.9.1"),  # CVE-2026-24747: the same wrote beyond its memory
+        ("pillow", "10.0.0"),  # libwebp
+        ("pillow", "10.2.0"),  # ImageCms
+    ],
+)
+def test_versions_that_are_unsafe_to_read_files_with_are_not_allowed(name: str, unsafe: str) -> None:
+    (wanted,) = (Requirement(line) for line in PROJECT["dependencies"] if Requirement(line).name == name)
+    assert not wanted.specifier.contains(unsafe)
+
+
 def test_the_package_pins_nothing() -> None:
     assert not [line for line in PROJECT["dependencies"] if "==" in line]
 
