@@ -285,7 +285,14 @@ def target_size(
     return _share(height, size, side), _share(width, size, side)
 
 
-def resize(picture: Tensor, size: int | Sequence[int] | None, *, fit: str = "long", upscale: bool = False) -> Tensor:
+def resize(
+    picture: Tensor,
+    size: int | Sequence[int] | None,
+    *,
+    fit: str = "long",
+    upscale: bool = False,
+    resample: str = "bicubic",
+) -> Tensor:
     """Resize a picture, antialiased (bicubic), clamped to [0, 1]; differentiable.
 
     ``size``, ``fit`` and ``upscale`` are those of ``target_size``: with ``upscale=False`` no side ever grows. A picture
@@ -293,6 +300,7 @@ def resize(picture: Tensor, size: int | Sequence[int] | None, *, fit: str = "lon
 
     Args:
         picture: (B, 3, H, W), any floating dtype, which is kept.
+        resample: ``bicubic``, or ``nearest``: the pixel whose centre is nearest, as Pillow and Keras take it.
 
     Raises:
         ImageError: not a picture, or a size that means nothing.
@@ -307,6 +315,8 @@ def resize(picture: Tensor, size: int | Sequence[int] | None, *, fit: str = "lon
     if (rows, cols) == (height, width):
         return picture
     _check_pixels("the resized picture", rows, cols, max(MAX_PIXELS, height * width))
+    if resample == "nearest":
+        return torch.nn.functional.interpolate(picture, (rows, cols), mode="nearest-exact")
     return _resample(picture, rows, cols).clamp(0, 1)
 
 

@@ -207,6 +207,8 @@ class Run:
         self.start = None if start is None else check_picture(start, "start").detach().float().cpu()
         if self.start is not None and len(self.start) not in (1, len(self.content)):
             raise ImageError(f"{len(self.start)} start pictures for {len(self.content)} of content: give one for each")
+        given = [self.content, *self.styles, *([] if self.start is None else [self.start])]
+        self._grey = recipe.keep_grey and all(map(_is_grey, given))
         # Of several processes that share a picture, the first one keeps it.
         kept = checkpoint is not None and not (shared and torch.distributed.get_rank())
         self.checkpoint = Path(checkpoint) if checkpoint is not None and kept else None
@@ -292,7 +294,7 @@ class Run:
 
     def _build(self, size: tuple[int, int]) -> objective.Objective:
         longer = max(1, round(max(size) * self.recipe.style_scale))
-        styles = [self._place(resize(s, longer)) for s in self.styles]
+        styles = [self._place(resize(s, longer, resample=self.recipe.resample)) for s in self.styles]
         content = self._place(self._at(self.content, size))
         options: dict[str, Any] = {"vgg": self._vgg, "style_weights": self.style_weights}
         while True:
@@ -370,7 +372,8 @@ class Run:
     def _from_variable(self, variable: Tensor) -> Tensor:
         """The picture that a leaf stands for, out of range where it is."""
         picture = variable if self.recipe.pixel_range == 1 else variable / self.recipe.pixel_range
-        return self._spectrum(picture).picture(picture) if self.recipe.decorrelation else picture
+        picture = self._spectrum(picture).picture(picture) if self.recipe.decorrelation else picture
+        return picture.mean(1, keepdim=True).expand_as(picture) if self._grey else picture
 
     def _spectrum(self, picture: Tensor) -> optim.Spectrum:
         size = (picture.shape[-2], picture.shape[-1])
@@ -1055,7 +1058,9 @@ def _batch(content: Pictures, recipe: Recipe) -> Tensor:
     if not pictures:
         raise ImageError("no content picture was given")
     if recipe.size is not None:
-        pictures = [resize(p, recipe.size, fit=recipe.fit, upscale=recipe.upscale) for p in pictures]
+        pictures = [
+            resize(p, recipe.size, fit=recipe.fit, upscale=recipe.upscale, resample=recipe.resample) for p in pictures
+        ]
     if len({p.shape for p in pictures}) > 1:
         sizes = ", ".join(f"{p.shape[-1]} x {p.shape[-2]}" for p in pictures)
         raise RecipeError(f"the pictures of a batch must have one size, not {sizes}: replace(size=(rows, columns))")
@@ -1086,6 +1091,11 @@ def _without_compiler() -> Iterator[None]:
         yield
     finally:
         del plain.__dynamo_disable
+
+
+def _is_grey(picture: Tensor) -> bool:
+    """Whether the channels are equal, but for the rounding to 8 bits."""
+    return float((picture.amax(1) - picture.amin(1)).max()) < 1.5 / 255
 
 
 def _finite_gradient(loss: Tensor, variable: Tensor) -> bool:

@@ -538,6 +538,11 @@ def test_the_order_of_layers_stays_as_it_was_given() -> None:
     assert list(recipe.style_layers) == list(Recipe.from_json(recipe.to_json()).style_layers) == ["relu2_1", "relu1_1"]
 
 
+def test_only_fast_keeps_grey_pictures_grey_and_all_recipes_resize_as_ever() -> None:
+    assert [name for name in NAMES if recipes.get(name).keep_grey] == ["fast"]
+    assert {recipes.get(name).resample for name in NAMES} == {"bicubic"}
+
+
 def test_steps_are_spread_over_the_scales_that_are_given_with_them() -> None:
     recipe = recipes.get("fast").replace(steps=10, scales=((0.5, 30), (1.0, 20)))
     assert recipe.scales == ((0.5, 6), (1.0, 4))

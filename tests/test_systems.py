@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from scipy.optimize import fmin_l_bfgs_b
 from torch import Tensor
 
@@ -785,3 +786,26 @@ def test_noise_is_the_seeds(name: str) -> None:
     first = start_of(name, content, seed=1, **changes)
     assert torch.equal(first, start_of(name, content, seed=1, **changes))
     assert not torch.equal(first, start_of(name, content, seed=2, **changes))
+
+
+# Grey pictures, and pictures as Keras loads them.
+
+
+def test_a_grey_photograph_in_a_grey_painting_stays_grey_where_the_recipe_keeps_it() -> None:
+    content, style = (picture(seed, *SMALL)[:, :1].expand(-1, 3, -1, -1) for seed in (1, 2))
+    for keep, start in ((True, None), (False, None), (True, picture(3, *SMALL))):
+        made = run("fast", content, style, 3, start=start, keep_grey=keep, decorrelation=0.5)
+        image = follow(made)[-1][1]
+        chroma = (image.amax(1) - image.amin(1)).max().item()
+        assert (chroma < 1e-6) == (keep and start is None)  # a start in colour is a wish for colour
+        assert (image - content).abs().max() > 0.01
+    coloured = run("fast", content, picture(2, *SMALL), 3, keep_grey=True)
+    assert not coloured._grey
+
+
+def test_resample_nearest_takes_the_pixels_that_pillow_takes() -> None:
+    content = picture(1, 40, 60).float()
+    recipe = recipes.get("keras-sgd").replace(size=17, resample="nearest", weights=tiny_weights("vgg19"), steps=1)
+    found = transfer.iterate(content, content, recipe, device="cpu").content
+    channels = [Image.fromarray(channel.numpy()).resize((26, 17), Image.Resampling.NEAREST) for channel in content[0]]
+    assert torch.equal(found[0], torch.stack([torch.from_numpy(np.array(channel)) for channel in channels]))
