@@ -14,16 +14,17 @@ from .errors import RecipeError
 
 
 def require() -> None:
-    """
+    """Look for SciPy, an extra.
+
     Raises:
-        RecipeError: SciPy is missing.
+        RecipeError: it is missing.
     """
     if importlib.util.find_spec("scipy") is None:
         raise RecipeError("optimizer='lbfgs-b' is SciPy's: pip install scipy, or take optimizer='lbfgs'")
 
 
 class LBFGSB(torch.optim.Optimizer):
-    """Each step is one call of `scipy.optimize.fmin_l_bfgs_b`, without bounds, from where the last one ended.
+    """Each step is one call of ``scipy.optimize.fmin_l_bfgs_b``, without bounds, from where the last one ended.
 
     Nothing is remembered from step to step, so there is no state to save. SciPy computes in float64 on the CPU.
 
