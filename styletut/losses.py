@@ -166,10 +166,18 @@ def style_loss(
     Raises:
         LossError: unknown form, shapes that do not fit, a number that is missing, a target of zeros for ``relative``.
     """
+    return (style_factor(form, target, positions, pixels) * gram_error(gram, target)).sum()
+
+
+def gram_error(gram: Tensor, target: Tensor) -> Tensor:
+    """Sum of (G - A)^2 over two Gram matrices, for each picture: (B,).
+
+    Raises:
+        LossError: shapes that do not fit.
+    """
     if gram.dim() != 3 or gram.shape[1:] != target.shape[1:] or target.shape[0] not in (1, gram.shape[0]):
         raise LossError(f"Gram matrices {tuple(gram.shape)} and {tuple(target.shape)} do not match")
-    error = (_precise(gram) - _precise(target)).square().flatten(1).sum(1)  # (B,)
-    return (style_factor(form, target, positions, pixels) * error).sum()
+    return (_precise(gram) - _precise(target)).square().flatten(1).sum(1)
 
 
 def total_variation(

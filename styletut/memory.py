@@ -95,7 +95,8 @@ def _container(root: Path = Path("/")) -> Iterator[int]:
         hierarchy, _, rest = line.partition(":")
         controllers, _, group = rest.partition(":")
         if (hierarchy, controllers) == ("0", ""):
-            places, names = (mounts, mounts / "unified"), ("memory.max", "memory.current", "inactive_file")
+            places: tuple[Path, ...] = (mounts, mounts / "unified")
+            names = ("memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
             places = tuple(dict.fromkeys((mounts / "memory", mounts / controllers)))
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")

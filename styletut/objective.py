@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .errors import LossError, RecipeError
-from .losses import content_factor, gram_matrix, squared_error, style_loss, total_variation
+from .losses import content_factor, gram_error, gram_matrix, squared_error, style_factor, total_variation
 from .recipes import Recipe, get
 from .tape import Tape
 from .vgg import VGG
@@ -97,6 +97,7 @@ class StyleTerm:
     target: Tensor  # per position
     weight: float
     form: str
+    _factors: dict[tuple[int, int], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -115,7 +116,13 @@ class StyleTerm:
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """Distance of the Gram matrix per position from the target's."""
-        return style_loss(statistic / positions, self.target, self.form, positions=positions, pixels=pixels)
+        return (self._factor(positions, pixels) * gram_error(statistic / positions, self.target)).sum()
+
+    def _factor(self, positions: int, pixels: int) -> Tensor:
+        """Once for a size, not in every evaluation: whether the target has any power is a question to the device."""
+        if (positions, pixels) not in self._factors:
+            self._factors[positions, pixels] = style_factor(self.form, self.target, positions, pixels)
+        return self._factors[positions, pixels]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from styletut import objective
 from styletut.errors import LossError, RecipeError
@@ -353,3 +355,33 @@ def test_statistics_are_float32_whatever_the_network_computes_in(
     goal = build(photo, painting, recipe(tiny), vgg=net.to(torch.bfloat16))
     assert {s.dtype for s in goal.statistics(photo).values()} == {torch.float32}
     assert {v.dtype for v in goal(photo).values()} == {torch.float32}
+
+
+class Waits(TorchDispatchMode):
+    """Counts the operations that on a graphics processor would wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("form", ["relative", "gatys", "picture", "mean"])
+def test_after_the_first_evaluation_nothing_waits_for_the_device(
+    form: str, photo: Tensor, painting: Tensor, tiny: Weights
+) -> None:
+    """A loss is a number on the device until someone reads it."""
+    goal = build(photo, painting, recipe(tiny, style_loss=form, content_loss="relative"))
+    wanted = goal(photo)
+    picture = photo.clone().requires_grad_(True)
+    with Waits() as waits:
+        losses = goal(picture)
+        losses["total"].backward()
+    assert waits.count == 0
+    torch.testing.assert_close(losses["total"].detach(), wanted["total"])
+    with Waits() as waits:
+        float(losses["total"].detach())
+    assert waits.count == 1, "the test must be able to see one"
