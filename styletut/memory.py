@@ -34,6 +34,8 @@ SCRATCH = 35_000_000
 PIECES = 40_000_000
 """What tiles take beside their own share, times the bytes of a number: memory that is given back in pieces is not all
 used again (measured)."""
+EVALUATION = 4
+"""Copies of the picture that an evaluation makes by itself."""
 COMPILER = 100_000_000
 """torch's compiler, which its own optimisers import (measured)."""
 
@@ -141,7 +143,7 @@ def needed(
     seen = max((t.seen.size for t in Tiling.of(vgg, size, tile or share(size, workers))), key=math.prod)
     network = target = 0.0
     if vgg is not None:
-        network = batch * _tape(vgg, seen, bytes_each, device)
+        network = batch * _tape(vgg, seen, bytes_each, device)[1]
         for name in recipe.content_layers if recipe.content_weight else ():
             layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
             target += batch * math.prod(size) * layer.channels / layer.stride**2 * bytes_each
@@ -152,14 +154,16 @@ def needed(
         "lbfgs-b": 6 + (2 * recipe.memory + 18) * (1 if precision == "float64" else 2),  # SciPy's own are in float64
     }[recipe.optimizer]
     copies += 1 if recipe.decorrelation else 0
+    if vgg is None:  # beside a network these are small, and there when it has let go
+        copies += EVALUATION
     pictures = batch * math.prod(size) * copies * 3 * (8 if precision == "float64" else 4)
     ours = recipe.optimizer == "lbfgs" and recipe.evaluations == 1
     constant = (SCRATCH + (0 if tile is None else PIECES)) * bytes_each + (0 if ours else COMPILER)
     return int(network + target + pictures + constant)
 
 
-def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> float:
-    """Bytes at the peak of one picture of ``size`` going forward and back: what `tape.Tape` keeps and needs."""
+def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> tuple[float, float]:
+    """Bytes that `tape.Tape` keeps of one picture of ``size``, and those at the peak of its way forward and back."""
     found = {layer.name: layer for layer in layers(vgg.network)}
     kept = peak = 0.0
     for names in blocks(vgg.layers):
@@ -183,7 +187,7 @@ def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> floa
         copy = strip * 4 / bytes_each if bytes_each == 2 and any(n in vgg.wanted for n in names) else 0
         handed = rows * row * (1.0 if share < 1 else 0.5)
         peak = max(peak, kept + 3 * strip + copy + handed / 2)
-    return peak
+    return kept, peak
 
 
 def plan(

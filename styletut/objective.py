@@ -24,6 +24,9 @@ from .tape import Tape
 from .vgg import VGG
 from .windows import Tile, Window, whole
 
+STRIP = 1 << 19
+"""Pixels of a strip in which total variation is computed."""
+
 
 class Term(Protocol):
     """One part of an objective."""
@@ -138,17 +141,34 @@ class TotalVariationTerm:
 
     def statistic(self, x: Tensor, window: Window | None = None) -> Tensor:
         """Sum over the differences of neighbours."""
-        return total_variation(x * self.range, self.form, own=None if window is None else window.size)
+        parts = [total_variation(x[..., rows, :] * self.range, self.form, own=own) for rows, own in _rows(x, window)]
+        return torch.stack(parts).sum() if len(parts) > 1 else parts[0]
 
     def gradient(self, x: Tensor, slope: Tensor, window: Window | None = None) -> Tensor:
         """By autograd."""
-        x = x.detach().requires_grad_(True)
-        with torch.enable_grad():
-            return torch.autograd.grad(self.statistic(x, window), x, slope)[0]
+        total = torch.zeros_like(x)
+        for rows, own in _rows(x, window):
+            part = x[..., rows, :].detach().requires_grad_(True)
+            with torch.enable_grad():
+                value = total_variation(part * self.range, self.form, own=own)
+                total[..., rows, :].add_(torch.autograd.grad(value, part, slope)[0])
+        return total
 
     def loss(self, statistic: Tensor, positions: int, pixels: int) -> Tensor:
         """The sum, or the sum per pixel."""
         return statistic / pixels if self.reduction == "mean" else statistic
+
+
+def _rows(x: Tensor, window: Window | None) -> Iterator[tuple[slice, tuple[int, int]]]:
+    """Strips of a picture, for whose differences autograd would keep ten copies of the whole.
+
+    Each is the rows that it sees, one more than it answers for where there is one, and the size that it answers for.
+    """
+    rows, columns = (x.shape[-2], x.shape[-1]) if window is None else window.size
+    count = max(1, STRIP // columns)
+    for top in range(0, rows, count):
+        bottom = min(top + count, rows)
+        yield slice(top, min(bottom + 1, x.shape[-2])), (bottom - top, columns)
 
 
 class Objective:

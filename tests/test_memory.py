@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
+import weakref
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as some
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import styletut as st
-from styletut import memory, objective, vgg
+from styletut import distributed, memory, objective, tape, transfer, vgg
 from styletut.errors import RecipeError
+from styletut.losses import TV_FORMS
 
 TINY = vgg.random_weights(width=0.1)
 FAST = st.recipes.get("fast").replace(weights=TINY, size=None)
@@ -162,3 +169,131 @@ def test_memory_that_was_freed_in_pieces_goes_back_to_the_system() -> None:
     del pieces
     memory.give_back()
     assert before - psutil.Process().memory_info().rss > 100e6 and len(some_stay) == 50
+
+
+# --- the plan against what is there ------------------------------------------------------------------
+
+
+class Live(TorchDispatchMode):
+    """Counts the bytes of all tensors that live while it is on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.seen: dict[int, weakref.ref[Any]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for one in tree_leaves(found):
+            if isinstance(one, Tensor):
+                self._note(one.untyped_storage())
+        return found
+
+    def _note(self, storage: Any) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key not in self.seen:
+
+            def gone(_: Any) -> None:
+                del self.seen[key]
+                self.now -= size
+
+            self.seen[key] = weakref.ref(storage, gone)
+            self.now += size
+            self.peak = max(self.peak, self.now)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lbfgs"])
+def test_an_optimiser_has_no_more_copies_of_the_picture_than_the_plan_counts(
+    optimizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its leaf, its gradient and the best picture to what a step of it needs."""
+    recipe = FAST.replace(optimizer=optimizer, learning_rate=0.01, memory=3, scales=((1.0, 6),), decorrelation=0.0)
+    size = (64, 64)
+    picture = torch.rand(1, 3, *size)
+    run = st.iterate(picture, picture, recipe, device="cpu")
+    each = picture.nbytes
+
+    class Slope:
+        """A loss whose gradient takes nothing beside itself."""
+
+        def __call__(self, x: Tensor) -> dict[str, Tensor]:
+            return {"total": Sum.apply(x)}
+
+    monkeypatch.setattr(run, "_build", lambda size: Slope())
+    with Live() as live:
+        live._note(run._variable.untyped_storage())
+        for _ in run:
+            pass
+    planned = memory.needed(recipe, None, size, "float32", pairs=3) - memory.needed(recipe, None, (1, 1), "float32")
+    # The loss has no copies of its own but the picture that it is given.
+    assert planned / each - memory.EVALUATION == pytest.approx(live.peak / each - 1, abs=1.4)
+
+
+class Sum(torch.autograd.Function):
+    """A loss whose gradient points from grey to the picture."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.sum() + 1
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x - 0.5
+
+
+@pytest.mark.parametrize("form", TV_FORMS)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lbfgs"])
+def test_without_a_network_a_run_takes_what_its_plan_says(
+    optimizer: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objective, "STRIP", 64 * 4)
+    recipe = FAST.replace(
+        optimizer=optimizer, learning_rate=0.01, memory=3, scales=((1.0, 6),), decorrelation=0.5,
+        content_weight=0, style_weight=0, tv_weight=0.01, tv_loss=form, precision="float32",
+    )  # fmt: skip
+    picture = torch.rand(1, 3, 64, 64)
+    run = st.iterate(picture, None, recipe, device="cpu")
+    with Live() as live:
+        live._note(run._variable.untyped_storage())
+        for _ in run:
+            pass
+    fixed = memory.needed(recipe, None, (1, 1), "float32")
+    assert live.peak <= run.plan.bytes - fixed
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_what_a_plan_says_of_the_tape_is_what_the_tape_keeps(pooling: str) -> None:
+    size = (64, 48)
+    network = objective.network(FAST.replace(pooling=pooling, weights=vgg.random_weights()))
+    assert network is not None
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    made = tape.Tape(network, torch.rand(1, 3, *size), lambda *_: None)
+    kept, peak = memory._tape(network, size, 4, "cpu")
+    assert kept == pytest.approx(made.bytes, rel=0.05)
+    assert peak > kept
+
+
+def test_tiles_take_something_beside_their_own_share() -> None:
+    """Memory that is given back in pieces is not all used again."""
+    size = (512, 512)
+    whole, tiled = (memory.needed(FAST, NETWORK, size, "float32", tile=tile) for tile in (None, 512))
+    assert tiled - whole == memory.PIECES * 4 > 10**8
+
+
+def test_neighbours_share_what_their_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    def least(amount: float, device: torch.device) -> float:
+        told.append(amount)
+        return amount
+
+    monkeypatch.setattr(distributed, "least", least)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert transfer._common_budget(1000, True, cpu) == 250  # what is free is there once for all four
+    assert transfer._common_budget(1000, False, cpu) == 1000  # what was allowed, was allowed to each
+    assert transfer._common_budget(1000, True, cuda) == 1000  # each has a card of its own
+    assert transfer._common_budget(None, True, cpu) is None
+    assert told == [250, 1000, 1000, math.inf]

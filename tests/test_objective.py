@@ -13,10 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from styletut import objective
 from styletut.errors import LossError, RecipeError
-from styletut.losses import gram_matrix
+from styletut.losses import TV_FORMS, gram_matrix
 from styletut.objective import ContentTerm, Objective, StyleTerm, Term, TotalVariationTerm, build
 from styletut.recipes import Recipe
 from styletut.vgg import VGG, Weights
+from styletut.windows import Window
 
 pytestmark = pytest.mark.numerical
 
@@ -385,3 +386,18 @@ def test_after_the_first_evaluation_nothing_waits_for_the_device(
     with Waits() as waits:
         float(losses["total"].detach())
     assert waits.count == 1, "the test must be able to see one"
+
+
+@pytest.mark.parametrize("form", TV_FORMS)
+@pytest.mark.parametrize("window", [None, Window(slice(3, 13), slice(2, 9)), Window(slice(3, 17), slice(2, 11))])
+def test_total_variation_in_strips_is_that_of_the_whole(
+    form: str, window: Window | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = random(2, 3, 17, 11)
+    x = picture if window is None else window.with_next(picture).of(picture)
+    term, slope = TotalVariationTerm(1.0, form, range=3.0), torch.tensor(1.7, dtype=torch.float64)
+    whole, gradient = term.statistic(x, window), term.gradient(x, slope, window)
+    for strip in (1, 30, 60):
+        monkeypatch.setattr(objective, "STRIP", strip)
+        torch.testing.assert_close(term.statistic(x, window), whole)
+        torch.testing.assert_close(term.gradient(x, slope, window), gradient)
