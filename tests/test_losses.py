@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from styletut import losses
 from styletut.errors import StyletutError
 from styletut.losses import content_loss, gram_matrix, style_loss, total_variation
 
@@ -498,3 +499,12 @@ def test_relative_forms_refuse_a_zero_target_anywhere_in_a_batch() -> None:
         content_loss(x, target, "relative")
     with pytest.raises(StyletutError, match="zero"):
         style_loss(gram_matrix(x, "positions"), gram_matrix(target, "positions"), "relative")
+
+
+@pytest.mark.parametrize("channels", [3, 64, 65, 200])
+def test_a_relative_loss_is_relative_to_every_channel_of_the_target(channels: int) -> None:
+    """The power is summed in pieces of 64 channels."""
+    target = torch.randn(2, channels, 4, 5, generator=torch.Generator().manual_seed(channels), dtype=torch.float64)
+    torch.testing.assert_close(losses.content_factor("relative", target), 1 / target.square().flatten(1).sum(1))
+    gram = gram_matrix(target)
+    torch.testing.assert_close(losses.style_factor("relative", gram), 1 / gram.square().flatten(1).sum(1))

@@ -203,6 +203,17 @@ def test_what_the_coordinates_scale(frequency: float, colours: tuple[float, floa
     torch.testing.assert_close(Spectrum(0.5, (40, 40), dtype=torch.float64).picture(x), factor * x)
 
 
+@pytest.mark.parametrize("size", [(16, 16), (8, 40), (40, 8)])
+def test_the_mean_is_scaled_as_the_lowest_frequency_that_the_picture_has(size: tuple[int, int]) -> None:
+    """Without that bound the mean would be scaled by a power of zero; with another one it would move too far."""
+    spectrum = Spectrum(0.5, size, dtype=torch.float64)
+    lowest = 1 / max(size)
+    assert float(spectrum.scale[0, 0]) == pytest.approx((lowest / optim.UNIT_FREQUENCY) ** -0.5)
+    flat = torch.ones(1, 3, *size, dtype=torch.float64)
+    torch.testing.assert_close(spectrum.picture(flat), (lowest / 0.1) ** -0.5 * flat)
+    assert float(spectrum.scale.max()) == float(spectrum.scale[0, 0])
+
+
 @given(rows=some.integers(1, 40), columns=some.integers(1, 40), exponent=some.floats(0, 2), seed=some.integers(0, 99))
 def test_there_and_back(rows: int, columns: int, exponent: float, seed: int) -> None:
     picture = torch.rand(2, 3, rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

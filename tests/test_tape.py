@@ -75,6 +75,28 @@ def test_features_and_gradient_are_those_of_autograd(
     torch.testing.assert_close(found.gradient(slope), gradient, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("network", vgg.NETWORKS)
+def test_strips_see_as_far_as_the_convolutions_of_any_block(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """VGG-16 has blocks of three, VGG-19 of four: with the reach of two a gradient would be wrong by a third."""
+    monkeypatch.setitem(tape.STRIP, "cpu", 1)
+    monkeypatch.setattr(tape, "RIM", 2.0)
+    weights = vgg.random_weights(network, width=0.1)
+    made = VGG(["relu3_3", "pool4"], network=network, weights=weights).double()
+    picture = picture_of(96, 40)
+    features, gradient = by_autograd(made, picture)
+    given, parts = slopes(features), []
+
+    def visit(name: str, x: Tensor, window: Window) -> None:
+        parts.append(name)
+        torch.testing.assert_close(x, window.of(features[name]))
+
+    found = Tape(made, picture, visit)
+    assert parts.count("relu3_3") > 1
+    torch.testing.assert_close(
+        found.gradient(lambda name, x, window: window.of(given[name]).clone()), gradient, rtol=1e-9, atol=1e-12
+    )
+
+
 def test_it_keeps_a_part_of_what_autograd_keeps_and_lets_it_go() -> None:
     network, picture = net(["relu1_1", "relu3_1", "relu5_1"], dtype=torch.float32), picture_of(64, 48).float()
     seen: dict[int, int] = {}
