@@ -20,29 +20,63 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from . import __version__, _progress, lbfgsb, memory, objective, optim, tiles
-from .errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError, did_you_mean
-from .images import check_picture, resize, save_image, to_pil, write_atomically
+from . import __version__, _checkpoint, _progress, lbfgsb, memory, objective, optim, tiles
+from .errors import (
+    CheckpointError,
+    DeviceError,
+    DivergenceError,
+    ImageError,
+    RecipeError,
+    StyletutError,
+    did_you_mean,
+)
+from .images import check_picture, load_image, resize, save_image, to_pil
 from .recipes import Recipe, get
 from .vgg import Weights, layers
 
-Pictures = Tensor | Sequence[Tensor]
+Picture = Tensor | np.ndarray | Image.Image | str | os.PathLike[str]
+"""A picture: a tensor (1, 3, H, W) in [0, 1] (or (B, 3, H, W)), or anything else that `images.load_image` takes."""
+Pictures = Picture | Sequence[Picture]
 
 METADATA_KEY = "styletut"
-_CHECKPOINT_FORMAT = 2  # 1 held what torch's L-BFGS remembers
 _BLOWN_UP = 1e3
 """A loss this many times the first one of its scale counts as divergence."""
 _OVERSHOT = 10
 """A loss this many times the best one, and above the first one of its scale, sends L-BFGS without a line search back to
 its best picture, memory cleared."""
+_ENDED_ABOVE = 1.5
+"""Where the last loss is this many times the best one, the best picture is the result."""
+
+
+@contextmanager
+def _own_modes() -> Iterator[None]:
+    """torch's modes as a run needs them, whatever those of the caller are."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if torch.get_default_dtype() != torch.float32:
+            stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+            torch.set_default_dtype(torch.float32)
+        if torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled():
+            # Operations that have no other form are deterministic as they are used here.
+            stack.callback(torch.use_deterministic_algorithms, True)
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
 
 
 @dataclass(frozen=True)
@@ -58,9 +92,18 @@ class Step:
     size: tuple[int, int]
     losses: dict[str, float]
     _run: Run = dataclasses.field(repr=False, compare=False)
+    _number: int = dataclasses.field(repr=False, compare=False)
 
     def picture(self) -> Tensor:
-        """The current picture (B, 3, H, W) in [0, 1], on the CPU; a copy."""
+        """The picture after this step, (B, 3, H, W) in [0, 1], on the CPU; a copy.
+
+        Raises:
+            ImageError: the run has gone on, and keeps no earlier picture.
+        """
+        if self._run._within or len(self._run.history) != self._number:
+            raise ImageError(
+                f"the run has gone on from step {self._number}, and its picture is gone: take it before the next step"
+            )
         return self._run.picture()
 
     def record(self) -> dict[str, Any]:
@@ -172,13 +215,14 @@ class Run:
     Made by `iterate` or `Run.load`.
     """
 
+    @_own_modes()
     def __init__(
         self,
         content: Pictures,
         style: Pictures | None,
         recipe: Recipe,
         *,
-        start: Tensor | None = None,
+        start: Picture | None = None,
         style_weights: Sequence[float] | None = None,
         device: str | torch.device = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
@@ -203,8 +247,10 @@ class Run:
         if recipe.optimizer == "lbfgs-b":
             lbfgsb.require()
         self.styles = _list(style, "style")
-        self.style_weights = None if style_weights is None else [float(w) for w in style_weights]
-        self.start = None if start is None else check_picture(start, "start").detach().float().cpu()
+        self.style_weights = _weights(style_weights, len(self.styles))
+        if recipe.style_layers and recipe.style_weight and not self.styles:
+            raise RecipeError(f"recipe {recipe.name!r} has style layers: give a style picture")
+        self.start = None if start is None else _picture(start, "start")
         if self.start is not None and len(self.start) not in (1, len(self.content)):
             raise ImageError(f"{len(self.start)} start pictures for {len(self.content)} of content: give one for each")
         given = [self.content, *self.styles, *([] if self.start is None else [self.start])]
@@ -219,6 +265,8 @@ class Run:
             raise CheckpointError(f"cannot save the run to {self.checkpoint}: its folder does not exist")
 
         self.max_memory = None if max_memory is None else memory.parse(max_memory)
+        if tile is not None and (isinstance(tile, bool) or not isinstance(tile, int) or not 1 <= tile < 2**63):
+            raise RecipeError(f"tile must be whole pixels, 1 or more, not {tile!r}")
         self.tile = tile
 
         self.history: list[dict[str, Any]] = []
@@ -227,7 +275,9 @@ class Run:
         self.stopped: str | None = None
         self._snapshots: list[tuple[int, Tensor]] = []
         self._scale = self._iteration = 0
-        self._stopping = self._within = False
+        self._stopping = self._within = self._told = False
+        self._goal: objective.Objective | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
         self._resumed: dict[str, Any] | None = None
         self._best = math.inf
         self._first = math.nan
@@ -239,6 +289,7 @@ class Run:
             self._vgg.to(self.device, self._working_dtype())
             self._vgg.convs.to(dtype)  # the mean and the range stay exact
             self._vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._check_sides()
         self._plans: dict[tuple[int, int], memory.Plan] = {}
         self._budget = self.max_memory
         if self._budget is None and (free := memory.available(self.device)) is not None:
@@ -256,10 +307,33 @@ class Run:
     def _sizes(self) -> list[tuple[int, int]]:
         """(rows, columns) of the picture at each scale; a coarse one is never too small for the deepest layer."""
         rows, columns = self.content.shape[-2:]
-        every = self._vgg.layers if self._vgg is not None else ()
-        least = max((layer.stride for layer in layers(self.recipe.network) if layer.name in every), default=1)
+        least = self._least()
         shares = [min(1.0, max(share, least / min(rows, columns))) for share, _ in self.recipe.scales]
         return [(max(1, round(rows * s)), max(1, round(columns * s))) for s in shares]
+
+    def _least(self) -> int:
+        """Pixels a side that the deepest layer needs."""
+        every = self._vgg.layers if self._vgg is not None else ()
+        return max((layer.stride for layer in layers(self.recipe.network) if layer.name in every), default=1)
+
+    def _check_sides(self) -> None:
+        """Refuse pictures that are too small for the network by themselves, by their names."""
+        read = {"content": [self.content], "style": self.styles if self.recipe.style_weight else []}
+        for name, pictures in read.items():
+            for i, picture in enumerate(pictures, 1):
+                rows, columns = picture.shape[-2:]
+                if self._vgg is not None and min(rows, columns) < self._least():
+                    which = f"{name} {i}" if len(pictures) > 1 else name
+                    raise ImageError(
+                        f"{which} of {columns} x {rows} pixels is too small for {self._vgg.layers[-1]}: it needs "
+                        f"{self._least()} pixels a side at least; give a larger one, or leave out the deepest layers"
+                    )
+
+    def _style_at(self, style: Tensor, longer: int) -> Tensor:
+        """A style with that longer side, or what the deepest layer needs of its shorter one; never enlarged."""
+        sides = style.shape[-2:]
+        longer = max(longer, math.ceil(self._least() * max(sides) / min(sides)))
+        return resize(style, longer, resample=self.recipe.resample)
 
     def _at(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         same = tuple(picture.shape[-2:]) == size
@@ -294,7 +368,7 @@ class Run:
 
     def _build(self, size: tuple[int, int]) -> objective.Objective:
         longer = max(1, round(max(size) * self.recipe.style_scale))
-        styles = [self._place(resize(s, longer, resample=self.recipe.resample)) for s in self.styles]
+        styles = [self._place(self._style_at(s, longer)) for s in self.styles]
         content = self._place(self._at(self.content, size))
         options: dict[str, Any] = {"vgg": self._vgg, "style_weights": self.style_weights}
         while True:
@@ -316,28 +390,38 @@ class Run:
             self._smaller(size)
 
     def _smaller(self, size: tuple[int, int]) -> int:
-        """Plan for the next smaller tiles, because the memory did not do."""
+        """Plan for smaller tiles, and nothing else, because the memory did not do."""
         plan = self._plan(size)
-        tile = next((side for side in memory.TILES if side < (plan.tile or max(size))), None)
-        if tile is None:
+        sides = [side for side in memory.TILES if side < (plan.tile or max(size))]
+        if not sides:
             raise MemoryError("out of memory even in the smallest tiles")
         gc.collect()  # errors hold what was computed in circles
         memory.give_back()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self._plans[size] = memory.plan(
+        less = [dataclasses.replace(plan, tile=side, bytes=self._needed(size, side, plan.pairs)) for side in sides]
+        # The estimate was too low, but it tells which tiles take less than what did not fit.
+        chosen = next((one for one in less if one.bytes < plan.bytes), less[-1])
+        self._plans[size] = chosen
+        warnings.warn(
+            f"out of memory at {size[1]} x {size[0]} pixels: going on in tiles of {chosen.tile}",
+            TilingWarning,
+            stacklevel=2,
+        )
+        assert chosen.tile is not None
+        return chosen.tile
+
+    def _needed(self, size: tuple[int, int], tile: int, pairs: int) -> int:
+        return memory.needed(
             self.recipe,
             self._vgg,
             size,
             self.precision,
             batch=len(self.content),
             tile=tile,
+            pairs=pairs,
             device=self.device.type,
         )
-        warnings.warn(
-            f"out of memory at {size[1]} x {size[0]} pixels: going on in tiles of {tile}", TilingWarning, stacklevel=2
-        )
-        return tile
 
     def _starting_picture(self, size: tuple[int, int]) -> Tensor:
         recipe = self.recipe
@@ -387,6 +471,7 @@ class Run:
         picture = self._from_variable(variable).contiguous(memory_format=torch.channels_last)
         return picture.clamp(0, 1) if self.recipe.clamp == "forward" else picture
 
+    @_own_modes()
     def picture(self, *, best: bool = False) -> Tensor:
         """The current picture (or the best of this scale) in [0, 1], on the CPU."""
         variable = self._best_variable if best else self._variable
@@ -397,6 +482,7 @@ class Run:
     def __iter__(self) -> Iterator[Step]:
         return self
 
+    @_own_modes()
     def __next__(self) -> Step:
         return next(self._steps)
 
@@ -415,19 +501,22 @@ class Run:
                 picture = self._from_variable(self._variable.detach()).float().cpu()
                 self._variable = self._to_variable(self._at(picture, size))
             self._variable = self._variable.detach().requires_grad_(True)
+            self._bring_together(self._variable)
             if self._iteration == 0:
                 self._best, self._first, self._returned = math.inf, math.nan, math.nan
                 self._best_variable = self._variable.detach().clone()
             self._optimizer = self._new_optimizer()
             self.seconds += time.perf_counter() - started
             while self._iteration < steps:
-                if self._stop_asked():
+                if self._agreed(self._stopping):
+                    self._bring_together(self._variable, self._best_variable)
                     self.stopped = "interrupted"
                     return
                 started = time.perf_counter()
                 try:
                     self._step()
                 except _Diverged as error:
+                    self._bring_together(self._best_variable)
                     self._diverged(str(error))
                     return
                 finally:
@@ -442,34 +531,64 @@ class Run:
                     size,
                     self._losses,
                     self,
+                    len(self.history) + 1,
                 )
                 self.history.append(step.record())
                 every = self.recipe.snapshot_every
                 if every and len(self.history) % every == 0:
                     self._snapshots.append((self.evaluations, (self.picture() * 255).round().byte()))
-                if self.checkpoint and len(self.history) % self.checkpoint_every == 0:
-                    self.save(self.checkpoint)
+                if len(self.history) % self.checkpoint_every == 0:
+                    self._keep()
                 yield step
+            self._bring_together(self._variable)
             if not _is_finite(self._variable):  # no loss was taken of it
                 self._iteration -= 1
                 self._diverged("the picture itself is not finite")
                 return
             self._scale, self._iteration = self._scale + 1, 0
             self._let_go()
+        if self._ended_above():
+            warnings.warn(
+                f"the loss ended at {self._last:.3g} and had been {self._best:.3g}, the picture of which was kept: "
+                f"lower the learning rate, which is {self.recipe.learning_rate:g}",
+                DivergenceWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def _last(self) -> float:
+        """The loss of the last evaluation that was recorded."""
+        return float(self.history[-1]["losses"]["total"]) if self.history else math.nan
+
+    def _ended_above(self) -> bool:
+        """Whether the run went through all its steps, and the last ones made the picture much worse."""
+        finished = self._scale >= len(self.recipe.scales) and self.stopped is None
+        # A line search's last trial need not be where it went; and next to nothing may wobble by any factor.
+        above = self._last > _ENDED_ABOVE * self._best and self._last - self._best > 0.01 * abs(self._first)
+        return finished and self.recipe.evaluations == 1 and above
 
     def _let_go(self) -> None:
         """Free what a scale needed, before the next one or the result: its optimiser remembers pictures."""
-        del self._goal, self._optimizer
+        self._goal = self._optimizer = None
         self._variable.grad = None
         memory.give_back()
 
-    def _stop_asked(self) -> bool:
-        """By anyone: processes that share a picture stop at the same step."""
+    def _agreed(self, flag: bool) -> bool:
+        """Whether it is so in any of the processes that share the picture: what they decide must be the same in all."""
         if self._workers > 1:
             from .distributed import agree
 
-            return agree(self._stopping, self.device)
-        return self._stopping
+            return agree(flag, self.device)
+        return flag
+
+    @torch.no_grad()
+    def _bring_together(self, *variables: Tensor) -> None:
+        """Give the processes that share the picture the first one's: rounding may have led them apart."""
+        if self._workers > 1:
+            from .distributed import from_first
+
+            for variable in variables:
+                variable.copy_(from_first(variable))
 
     def _step(self) -> None:
         recipe, variable = self.recipe, self._variable
@@ -477,6 +596,7 @@ class Run:
         if recipe.optimizer == "lbfgs" and recipe.restart:
             self._optimizer = self._new_optimizer()
         optimizer = self._optimizer
+        assert optimizer is not None
         if recipe.decay != 1:
             rate = recipe.learning_rate * recipe.decay ** (self._iteration / recipe.decay_steps)
             optimizer.param_groups[0]["lr"] = rate
@@ -484,14 +604,17 @@ class Run:
         def evaluate() -> Tensor:
             losses = self._evaluate(variable)
             # One transfer for all the numbers: each by itself would wait for the device.
-            self._losses = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+            values = torch.stack(list(losses.values())).detach()
+            self._bring_together(values)
+            self._losses = dict(zip(losses, values.tolist(), strict=True))
             self.evaluations += 1
             self._judge(variable)
-            return losses["total"]
+            return values[list(losses).index("total")]
 
         try:
             optimizer.step(evaluate)  # type: ignore[arg-type]
         except _Overshot:
+            self._bring_together(self._best_variable)
             with torch.no_grad():
                 variable.copy_(self._best_variable)
             self._optimizer = self._new_optimizer()
@@ -509,6 +632,7 @@ class Run:
 
     def _evaluate(self, variable: Tensor) -> dict[str, Tensor]:
         """The losses, and the gradient in ``variable.grad``; in tiles from now on if the memory does not do."""
+        assert self._goal is not None
         while True:
             variable.grad = None
             try:
@@ -530,10 +654,11 @@ class Run:
         if not math.isfinite(total):
             term = next((k for k, v in self._losses.items() if not math.isfinite(v)), "total")
             raise _Diverged(f"{term} is {self._losses[term]}")
-        if variable.grad is not None and not _is_finite(variable.grad):
+        if self._agreed(variable.grad is not None and not _is_finite(variable.grad)):
+            assert self._goal is not None
             losses = self._goal(self._to_picture(variable))
-            terms = (k for k, v in losses.items() if v.requires_grad and not _finite_gradient(v, variable))
-            raise _Diverged(f"the gradient of {next(terms, 'total')} is not finite")
+            spoilt = [k for k, v in losses.items() if v.requires_grad and not _finite_gradient(v, variable)]
+            raise _Diverged(f"the gradient of {spoilt[0] if spoilt else 'total'} is not finite")
         if math.isnan(self._first):
             self._first = total
         # A line search may look far afield before it settles, so its trials are not held to these.
@@ -572,9 +697,21 @@ class Run:
             else:
                 optimizer = self._new_lbfgs()
         if self._resumed is not None:
-            optimizer.load_state_dict(self._resumed)
+            self._restore(optimizer, self._resumed)
             self._resumed = None
         return optimizer
+
+    def _restore(self, optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+        """Let an optimiser remember what `_checkpoint.remembered` found, as far as there is room for it now."""
+        group = optimizer.state_dict()["param_groups"][0]
+        pairs = group.get("history_size")
+        optimizer.load_state_dict({"state": saved["state"], "param_groups": [group | saved["group"]]})
+        if pairs is not None and pairs < saved["group"].get("history_size", 0):
+            optimizer.param_groups[0]["history_size"] = pairs
+            for state in optimizer.state.values():
+                for name in ("s", "y", "old_dirs", "old_stps", "ro"):
+                    if name in state:
+                        del state[name][: -max(1, pairs - 1)]
 
     def _new_lbfgs(self) -> torch.optim.Optimizer:
         recipe = self.recipe
@@ -596,10 +733,16 @@ class Run:
 
     # --- the end, and saving -------------------------------------------------------------------------
 
+    @_own_modes()
     def result(self) -> Result:
-        """The result so far: the last picture of a run that ended by itself, the best one of a run that did not."""
+        """The result so far: the last picture of a run that ended by itself, the best one of a run that did not.
+
+        Of a run that ended at a loss far above its best one, as where the learning rate is much too high, it is the
+        best picture too, and a `DivergenceWarning` has said so.
+        """
         finished = self._scale >= len(self.recipe.scales) and self.stopped is None
-        picture = self._at(self.picture(best=not finished), (self.content.shape[-2], self.content.shape[-1]))
+        picture = self.picture(best=not finished or self._ended_above())
+        picture = self._at(picture, (self.content.shape[-2], self.content.shape[-1]))
         stopped = self.stopped if finished or self.stopped else "interrupted"
         return Result(
             picture=picture,
@@ -619,17 +762,22 @@ class Run:
             },
         )
 
+    @_own_modes()
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the run between two steps, so that `resume` goes on to the picture that it would have come to.
 
         Raises:
-            CheckpointError: it cannot be written, or a step was broken off in the middle.
+            CheckpointError: it cannot be written, a step was broken off in the middle, or the picture is not finite.
         """
         if self._within:
             raise CheckpointError("a step was broken off in the middle: resume from the checkpoint before it")
-        begun = self._iteration > 0
+        if not _is_finite(self._variable):
+            raise CheckpointError("the picture is no longer finite: resume from the checkpoint before it")
+        remembered = None
+        if self._iteration > 0:
+            remembered = self._resumed if self._optimizer is None else self._optimizer.state_dict()
         state = {
-            "format": _CHECKPOINT_FORMAT,
+            "format": _checkpoint.FORMAT,
             "recipe": self.recipe.to_json(),
             "content": self.content,
             "styles": self.styles,
@@ -642,25 +790,33 @@ class Run:
             "iteration": self._iteration,
             "evaluations": self.evaluations,
             "seconds": self.seconds,
-            "variable": self._variable.detach(),
+            "variable": self._variable,
             "best_variable": self._best_variable,
             "best": self._best,
             "first": self._first,
             "returned": self._returned,
-            "optimizer": self._optimizer.state_dict() if begun else None,
+            "optimizer": remembered,
             "generator": self._generator.get_state(),
             "history": self.history,
             "snapshots": self._snapshots,
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        try:
-            write_atomically(Path(path), buffer.getvalue())
-        except OSError as error:
-            raise CheckpointError(f"cannot save the run to {path}: {error.strerror}") from None
+        _checkpoint.write(Path(path), state)
         return Path(path)
 
+    def _keep(self) -> None:
+        """Save the run to its checkpoint, if it has one. Where that fails it warns, once: the picture is worth more."""
+        if self.checkpoint is None:
+            return
+        try:
+            self.save(self.checkpoint)
+        except (CheckpointError, MemoryError) as error:
+            if not self._told:
+                reason = str(error) or "no memory to save the run"
+                warnings.warn(f"{reason}; it goes on all the same", CheckpointWarning, stacklevel=2)
+            self._told = True
+
     @classmethod
+    @_own_modes()
     def load(
         cls,
         path: str | os.PathLike[str],
@@ -675,22 +831,15 @@ class Run:
         """The run that `save` wrote, ready to go on; it keeps saving itself to ``checkpoint`` (default: ``path``).
 
         Raises:
-            CheckpointError: the file is missing or not a saved run.
+            CheckpointError: the file is missing, damaged or not a saved run.
+            WeightsError, DeviceError, RecipeError: its weights are gone, or what is given here does not fit.
         """
         path = Path(path)
-        if not path.is_file():
-            raise CheckpointError(f"no saved run at {path}")
+        state = _checkpoint.read(path)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            version = dict(state)["format"]
-            whole = version != _CHECKPOINT_FORMAT or {"recipe", "content", "styles", "history"} <= set(state)
-            if not whole or not isinstance(version, int):
-                raise KeyError(path)
-        except Exception:  # torch.load and the unpickler below it raise many kinds; all mean the same here
-            raise CheckpointError(f"{path} is not a saved run (styletut writes them with --checkpoint)") from None
-        if version != _CHECKPOINT_FORMAT:
-            raise CheckpointError(f"{path} was saved in format {version}, this styletut reads {_CHECKPOINT_FORMAT}")
-        recipe = Recipe.from_json(state["recipe"])
+            recipe = Recipe.from_json(state["recipe"])
+        except StyletutError as error:
+            raise CheckpointError(f"the run in {path} is damaged: {error}") from None
         if weights is not None:
             recipe = recipe.replace(weights=weights)
         elif str(recipe.weights).startswith("<"):
@@ -704,20 +853,47 @@ class Run:
             device=device,
             checkpoint=path if checkpoint is None else checkpoint,
             checkpoint_every=state["checkpoint_every"],
-            max_memory=state.get("max_memory") if max_memory is None else max_memory,
-            tile=state.get("tile") if tile is None else tile,
+            max_memory=state["max_memory"] if max_memory is None else max_memory,
+            tile=state["tile"] if tile is None else tile,
             shared=shared,
             _resized=True,  # the content in the file has its working size already
         )
-        run._scale, run._iteration = state["scale"], state["iteration"]
-        run.evaluations, run.seconds = state["evaluations"], state["seconds"]
-        run._variable = state["variable"].to(run.device, run._working_dtype())
-        run._best_variable = state["best_variable"].to(run.device, run._working_dtype())
-        run._best, run._first, run._returned = state["best"], state["first"], state["returned"]
-        run._resumed = state["optimizer"]
-        run._generator.set_state(state["generator"])
-        run.history, run._snapshots = state["history"], state["snapshots"]
+        try:
+            run._restore_from(state)
+        except (ValueError, RuntimeError) as error:  # of the generator's state the latter
+            raise CheckpointError(f"the run in {path} is damaged: {str(error).splitlines()[0]}") from None
         return run
+
+    def _restore_from(self, state: dict[str, Any]) -> None:
+        """Take the place in a run that was saved.
+
+        Raises:
+            ValueError: its entries do not fit each other.
+        """
+        sizes, scale, iteration = self._sizes(), state["scale"], state["iteration"]
+        steps = [steps for _, steps in self.recipe.scales] + [0]
+        if scale > len(sizes) or iteration > steps[scale]:
+            raise ValueError("its steps are not those of its recipe")
+        # Before the first step of a scale the picture may still have the size of the one before.
+        fits = [sizes[min(scale, len(sizes) - 1)]] + ([sizes[scale - 1]] if scale and not iteration else [])
+        shapes = [(len(self.content), 3, *size) for size in fits]
+        if not {tuple(state[name].shape) for name in ("variable", "best_variable")} <= set(shapes):
+            raise ValueError("its picture does not have the size of the content")
+        kind = self.recipe.optimizer
+        if kind == "lbfgs" and self.recipe.evaluations > 1:
+            kind = "torch-lbfgs"
+        if iteration:
+            saved = state["optimizer"] or {}
+            self._resumed = _checkpoint.remembered(saved, kind, state["variable"].numel())
+            if self._resumed is None:
+                raise ValueError("its 'optimizer' is not what one remembers")
+        self._scale, self._iteration = scale, iteration
+        self.evaluations, self.seconds = state["evaluations"], state["seconds"]
+        self._variable = state["variable"].to(self.device, self._working_dtype())
+        self._best_variable = state["best_variable"].to(self.device, self._working_dtype())
+        self._best, self._first, self._returned = state["best"], state["first"], state["returned"]
+        self._generator.set_state(state["generator"])
+        self.history, self._snapshots = state["history"], state["snapshots"]
 
 
 def iterate(
@@ -725,7 +901,7 @@ def iterate(
     style: Pictures | None,
     recipe: str | Recipe = "fast",
     *,
-    start: Tensor | str | None = None,
+    start: Picture | None = None,
     style_weights: Sequence[float] | None = None,
     device: str | torch.device = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
@@ -738,14 +914,16 @@ def iterate(
     """Set up a transfer and give it back as an iterator of `Step`.
 
     Args:
-        content: a picture (1, 3, H, W) in [0, 1]; several (a batch or a list) where the recipe's ``batch`` allows it.
+        content: a picture: a tensor (1, 3, H, W) in [0, 1], a path, a PIL image or an array, as `images.load_image`
+            takes them; several (a batch or a list) where the recipe's ``batch`` allows it.
         style: a picture of any size and aspect; a list is blended with ``style_weights`` for one content picture,
             and taken as pairs for as many content pictures; None if the recipe has no style layers.
         recipe: a name or a `Recipe`.
         start: begin from this picture instead of the recipe's start; or another of the recipe's starts, by name.
         style_weights: the share of each style in a blend (equal if not given).
         device: ``auto`` (CUDA, else MPS, else the CPU), or a name.
-        checkpoint: save the run to this file every ``checkpoint_every`` steps, for `resume`.
+        checkpoint: save the run to this file every ``checkpoint_every`` steps, for `resume`. Where that fails a
+            `CheckpointWarning` says so, and the run goes on.
         max_memory: what the run may take above what the process has, bytes or a text like ``4GB`` (default: most of
             what is free). A picture that takes more is computed in tiles, to the same gradient (`tiles`), and if
             L-BFGS alone would take too much it remembers fewer steps; `Run.plan` says what was chosen. If memory
@@ -853,8 +1031,12 @@ def _drive(run: Run, progress: bool | str, callback: Callable[[Step], object] | 
     if run.stopped and run.stopped.startswith("diverged"):
         warnings.warn(f"{run.stopped}; the best picture before it was kept", DivergenceWarning, stacklevel=3)
     if run.stopped == "interrupted" and run.checkpoint is not None and not run._within:
-        run.save(run.checkpoint)
+        run._keep()
     return run.result()
+
+
+class CheckpointWarning(UserWarning):
+    """A run could not be saved on its way, and goes on."""
 
 
 class TilingWarning(UserWarning):
@@ -862,7 +1044,7 @@ class TilingWarning(UserWarning):
 
 
 class DivergenceWarning(UserWarning):
-    """A run diverged and was put back to its best picture."""
+    """A run diverged, or ended far above its best loss, and was put back to its best picture."""
 
 
 @contextmanager
@@ -950,6 +1132,14 @@ def _count_workers() -> int:
     return torch.distributed.get_world_size()
 
 
+def _wait_for(device: torch.device) -> None:
+    """Until a device has done what it was given: a clock that is read before tells nothing."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def _device_name(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
@@ -985,6 +1175,7 @@ _PROBE_PIXELS = 160 * 160
 _TWO_PASSES = 1.5  # a forward pass more than the forward and backward pass of an untiled evaluation
 
 
+@_own_modes()
 def estimate(
     content: Pictures,
     style: Pictures | None,
@@ -1004,7 +1195,7 @@ def estimate(
     run = Run(content, style, chosen, device=device, max_memory=max_memory, tile=tile)
     rows, columns = run.content.shape[-2:]
     share = min(1.0, math.sqrt(_PROBE_PIXELS / (rows * columns)))
-    size = (max(16, round(rows * share)), max(16, round(columns * share)))
+    size = (max(run._least(), round(rows * share)), max(run._least(), round(columns * share)))
     planned = [run._plan(s) for s in run._sizes()]
     run._plans[size] = memory.Plan(None, chosen.memory, 0)  # the probe is small
     goal = run._build(size)
@@ -1013,8 +1204,7 @@ def estimate(
     for _ in range(3):
         started = time.perf_counter()
         goal(run._to_picture(probe))["total"].backward()
-        if run.device.type == "cuda":
-            torch.cuda.synchronize(run.device)
+        _wait_for(run.device)
         times.append(time.perf_counter() - started)
     per_pixel = min(times) / (size[0] * size[1])
     evaluations, seconds = 0, 0.0
@@ -1040,15 +1230,38 @@ def estimate(
 # --- small helpers -----------------------------------------------------------------------------------
 
 
+def _picture(picture: Picture, name: str) -> Tensor:
+    """A picture (or a batch of them) in [0, 1], float32 on the CPU, checked."""
+    if not isinstance(picture, Tensor):
+        return load_image(picture)
+    picture = check_picture(picture, name, in_range=True).detach().float().cpu().clamp(0, 1)
+    return picture.clone() if picture.is_inference() else picture  # autograd refuses to save such a one
+
+
 def _list(pictures: Pictures | None, name: str) -> list[Tensor]:
-    """Pictures as a list of (1, 3, H, W), float32 on the CPU, checked."""
+    """Pictures as a list of (1, 3, H, W)."""
     if pictures is None:
         return []
-    given = [pictures] if isinstance(pictures, Tensor) else list(pictures)
-    found: list[Tensor] = []
-    for picture in given:
-        check_picture(picture, name)
-        found += picture.detach().float().cpu().split(1)
+    several = isinstance(pictures, (Sequence, Iterator)) and not isinstance(pictures, (str, bytes))
+    if not several or hasattr(pictures, "read"):  # lines of an open file are no pictures
+        return list(_picture(pictures, name).split(1))  # type: ignore[arg-type]
+    given = list(pictures)  # type: ignore[arg-type]
+    names = [f"{name} {i}" if len(given) > 1 else name for i in range(1, len(given) + 1)]
+    return [one for p, n in zip(given, names, strict=True) for one in _picture(p, n).split(1)]
+
+
+def _weights(style_weights: Sequence[float] | None, styles: int) -> list[float] | None:
+    """The weights of the styles, checked."""
+    if style_weights is None:
+        return None
+    try:
+        given = [] if isinstance(style_weights, (str, bytes)) else list(style_weights)
+        if not given or any(isinstance(weight, (str, bytes, bool)) for weight in given):
+            raise TypeError
+        found = [float(weight) for weight in given]
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise RecipeError(f"style_weights must be numbers, one for each style, not {style_weights!r:.200}") from None
+    objective._shares(styles, found)
     return found
 
 

@@ -105,6 +105,59 @@ def test_two_processes_make_the_picture_of_one(tmp_path: Path) -> None:
             assert float((a - b).norm() / b.norm()) < 1e-10
 
 
+def apart(case: str) -> dict[str, Any]:
+    """A run in which the second process is led astray, and what comes of it."""
+    second = torch.distributed.get_rank() == 1
+    # Too small to be cut, so that each process computes all of it; or a strip by each.
+    size = (48, 40) if case == "in strips" else (24, 40)
+    generator = torch.Generator().manual_seed(2)
+    photo, painting = (torch.rand(1, 3, *size, generator=generator) for _ in range(2))
+    recipe = recipes.get("fast").replace(
+        weights=vgg.random_weights(width=0.1), size=None, precision="float32", scales=((1.0, 3), (1.0, 3))
+    )
+    run = st.iterate(photo, painting, recipe, shared=True, device="cpu")
+    call = distributed.SharedObjective.__call__
+    count = iter(range(10**6))
+
+    def spoilt(goal: Any, picture: Tensor) -> dict[str, Tensor]:
+        losses, here = call(goal, picture), next(count) == 4
+        factor = {"overshoot": 100.0, "not finite": float("nan")}.get(case, 1.0)
+        losses["total"] = losses["total"] * (factor if second and here else 1.0)
+        return losses
+
+    distributed.SharedObjective.__call__ = spoilt  # type: ignore[method-assign]
+    try:
+        for i, _ in enumerate(run, 1):
+            if second and i == 2:
+                with torch.no_grad():
+                    run._variable.add_(0.01)
+                if case == "stopped":
+                    run.stop()
+    finally:
+        distributed.SharedObjective.__call__ = call  # type: ignore[method-assign]
+    losses = [row["losses"]["total"] for row in run.history]
+    result = run.result()
+    return {"picture": result.picture, "losses": losses, "stopped": result.stopped, "second": run._variable.detach()}
+
+
+CASES = ("drift", "in strips", "overshoot", "not finite", "stopped")
+
+
+def test_processes_that_drift_apart_come_together_and_decide_alike(tmp_path: Path) -> None:
+    script = SCRIPT.replace("here.everything(shared=True)", "{case: here.apart(case) for case in here.CASES}")
+    for process in run_together("-c", script, str(tmp_path)):
+        assert process.returncode == 0, process.stderr
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    for case in CASES:
+        assert first[case]["losses"] == second[case]["losses"], case
+        assert first[case]["stopped"] == second[case]["stopped"], case
+        assert torch.equal(first[case]["picture"], second[case]["picture"]), case
+        assert bool(torch.isfinite(first[case]["picture"]).all()), case
+    assert len(first["drift"]["losses"]) == len(first["overshoot"]["losses"]) == 6
+    assert first["stopped"]["stopped"] == "interrupted" and len(first["stopped"]["losses"]) == 2
+    assert str(first["not finite"]["stopped"]).startswith("diverged: the gradient of")
+
+
 def test_processes_with_different_room_make_one_plan(tmp_path: Path) -> None:
     script = SCRIPT.replace(
         "here.everything(shared=True)",

@@ -12,9 +12,11 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -22,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import styletut as st
-from styletut import images, objective, samples, transfer, vgg
+from styletut import images, memory, objective, samples, tiles, transfer, vgg
 from styletut.errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError
 from styletut.recipes import Recipe
 from styletut.transfer import DivergenceWarning, Result, Run, estimate, iterate, pick_device, pick_precision, resume
@@ -188,6 +190,18 @@ def test_a_step_says_where_it_is_and_what_it_cost(photo: Tensor, painting: Tenso
     assert torch.equal(result.picture, steps[-1].picture())
 
 
+def test_a_step_gives_its_own_picture_or_says_that_it_is_gone(photo: Tensor, painting: Tensor) -> None:
+    run = iterate(photo, painting, SMALL, scales=((0.5, 2), (1.0, 2)))
+    steps, pictures = [], []
+    for step in run:
+        steps.append(step)
+        pictures.append(step.picture())
+    assert torch.equal(steps[-1].picture(), pictures[-1])
+    for step in steps[:-1]:
+        with pytest.raises(ImageError, match="the run has gone on from step"):
+            step.picture()
+
+
 def test_the_picture_of_a_step_is_a_copy(photo: Tensor, painting: Tensor) -> None:
     run = iterate(photo, painting, SMALL)
     first = next(run).picture()
@@ -266,14 +280,105 @@ def test_the_recipes_start_can_be_changed_by_its_name(start: str, photo: Tensor,
 
 @pytest.mark.parametrize(
     "start",
-    [torch.rand(3, 32, 40), torch.full((1, 3, 8, 8), math.nan), torch.rand(2, 3, 32, 40), Image.new("RGB", (8, 8))],
-    ids=["no batch axis", "not finite", "two for one", "not a tensor"],
+    [torch.rand(3, 32, 40), torch.full((1, 3, 8, 8), math.nan), torch.rand(2, 3, 32, 40), 255 * torch.rand(1, 3, 8, 8)],
+    ids=["no batch axis", "not finite", "two for one", "of 0 to 255"],
 )
 def test_a_start_that_is_not_a_picture_is_refused_before_anything_runs(
     start: Any, photo: Tensor, painting: Tensor
 ) -> None:
     with pytest.raises(ImageError, match="start"):
         iterate(photo, painting, SMALL, start=start)
+
+
+@pytest.mark.parametrize("kind", ["path", "name", "pil", "array", "list of paths", "overshoot", "float64"])
+def test_pictures_may_be_whatever_load_image_takes(kind: str, photo: Tensor, painting: Tensor, tmp_path: Path) -> None:
+    path = images.save_image(photo, tmp_path / "photo.png")
+    loaded = images.load_image(path)
+    given: dict[str, Any] = {
+        "path": path,
+        "name": str(path),
+        "pil": Image.open(path),
+        "array": np.asarray(images.to_pil(loaded)),
+        "list of paths": [path],
+        "overshoot": (loaded - 0.5) * 1.5 + 0.5,
+        "float64": loaded.double(),
+    }
+    run = iterate(given[kind], [given[kind], painting] if kind == "path" else given[kind], SMALL)
+    wanted = ((loaded - 0.5) * 1.5 + 0.5).clamp(0, 1) if kind == "overshoot" else loaded
+    for found in (run.content, run.styles[0]):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)
+    if kind not in ("name", "list of paths"):
+        assert torch.allclose(iterate(photo, painting, SMALL, start=given[kind]).picture(), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("role", ["content", "style", "second style", "start"])
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda x: 255 * x, "values from .* to .*: bring them to"),
+        (lambda x: x - 2, "values from"),
+        (lambda x: (255 * x).byte(), "must hold floats"),
+        (lambda x: x > 0.5, "must hold floats"),
+        (lambda x: x.numpy() * 255, "values from"),
+        (lambda x: x.to_sparse(), "must be a plain tensor of floats"),
+        (lambda x: x.to("meta"), "must be a plain tensor of floats"),
+        (lambda x: x.to(torch.float8_e5m2), "must be a plain tensor of floats"),
+        (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.quint8), "must be a plain tensor of floats"),
+        (lambda x: x.to(torch.complex64), "must hold floats"),
+        (lambda x: 7, "expected a path"),
+        (lambda x: Path("nowhere.png"), "there is no file"),
+    ],
+)
+def test_what_is_no_picture_in_0_to_1_is_refused_before_anything_runs(
+    role: str, spoil: Callable[[Tensor], Any], says: str, photo: Tensor, painting: Tensor
+) -> None:
+    bad = spoil(photo)
+    given = {
+        "content": (bad, painting, None),
+        "style": (photo, bad, None),
+        "second style": (photo, [painting, bad], None),
+        "start": (photo, painting, bad),
+    }[role]
+    with pytest.raises(ImageError, match=says) as caught:
+        iterate(given[0], given[1], SMALL, start=given[2])
+    name = {"second style": "style 2"}.get(role, role)
+    assert not isinstance(bad, Tensor) or str(caught.value).startswith(name)
+
+
+@pytest.mark.parametrize("tile", [0, -1, 1.5, True, "64", (64, 64), 10**30, math.nan])
+def test_a_tile_that_means_nothing_is_refused_before_anything_runs(tile: Any, photo: Tensor, painting: Tensor) -> None:
+    for begin in (iterate, estimate):
+        with pytest.raises(RecipeError, match="tile must be whole pixels, 1 or more, not"):
+            begin(photo, painting, SMALL, tile=tile)
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        (["a"], "must be numbers, one for each style"),
+        ("1", "must be numbers"),
+        (7, "must be numbers"),
+        ([], "must be numbers"),
+        ([True], "must be numbers"),
+        ([None], "must be numbers"),
+        ([[1.0]], "must be numbers"),
+        ([10**400], "must be numbers"),
+        ([1, 2], "2 style weights for 1 styles"),
+        ([-1], "must not be negative"),
+        ([math.nan], "must not be negative"),
+        ([0], "not all zero"),
+    ],
+)
+def test_style_weights_that_mean_nothing_are_refused_before_anything_runs(
+    weights: Any, says: str, photo: Tensor, painting: Tensor
+) -> None:
+    with pytest.raises(RecipeError, match=says):
+        iterate(photo, painting, SMALL, style_weights=weights)
+
+
+def test_a_style_that_is_missing_is_missed_before_anything_runs(photo: Tensor) -> None:
+    with pytest.raises(RecipeError, match="has style layers: give a style picture"):
+        iterate(photo, None, SMALL)
 
 
 def test_the_start_style_needs_a_style(photo: Tensor) -> None:
@@ -329,6 +434,36 @@ def test_the_style_keeps_its_aspect_and_is_never_enlarged(
     monkeypatch.setattr(transfer.objective, "build", look)
     paint(photo, torch.rand(1, 3, *style_size), **{"scales": ((1.0, 1),), **changes})
     assert seen == sizes
+
+
+@pytest.mark.parametrize(
+    ("content", "style"), [((128, 128), (60, 128)), ((256, 192), (100, 640)), ((64, 64), (16, 500))]
+)
+def test_the_default_recipe_takes_styles_of_any_shape(
+    content: tuple[int, int], style: tuple[int, int], tiny: vgg.Weights
+) -> None:
+    """At its coarse scales a style is not shrunk below what the deepest layer needs, and keeps its shape."""
+    run = iterate(torch.rand(1, 3, *content), torch.rand(1, 3, *style), "fast", weights=tiny, size=None)
+    for size in run._sizes():
+        found = run._style_at(run.styles[0], max(size)).shape[-2:]
+        assert min(found) >= 16 and max(found) <= max(style)
+        assert found[0] / found[1] == pytest.approx(style[0] / style[1], rel=0.1)
+        run._build(size)
+
+
+@pytest.mark.parametrize(
+    ("content", "styles", "says"),
+    [
+        ((64, 15), [(64, 64)], "content of 15 x 64 pixels is too small for relu5_1: it needs 16 pixels a side"),
+        ((64, 64), [(12, 64)], "style of 64 x 12 pixels is too small"),
+        ((64, 64), [(64, 64), (64, 12)], "style 2 of 12 x 64 pixels is too small"),
+    ],
+)
+def test_a_picture_too_small_for_the_network_is_named_before_anything_runs(
+    content: tuple[int, int], styles: list[tuple[int, int]], says: str, tiny: vgg.Weights
+) -> None:
+    with pytest.raises(ImageError, match=says):
+        iterate(torch.rand(1, 3, *content), [torch.rand(1, 3, *s) for s in styles], "fast", weights=tiny, size=None)
 
 
 def test_targets_are_computed_once_for_each_scale(
@@ -442,9 +577,22 @@ def test_a_stopped_run_gives_its_best_picture_and_a_finished_one_its_last(photo:
     assert result.stopped == "interrupted"
     # The loss of a step is that of the picture it began with.
     assert torch.allclose(result.picture, pictures[best], atol=1e-6)
-    finished = iterate(photo, painting, wild)
+    finished = iterate(photo, painting, wild, learning_rate=0.1, scales=((1.0, 4),))
     last = [step.picture() for step in finished][-1]
+    losses = totals(finished.result())
+    assert min(losses) < losses[-1] < 1.5 * min(losses), "the test needs a last step that made it a little worse"
     assert torch.equal(finished.result().picture, last)
+
+
+def test_a_run_that_ends_far_above_its_best_gives_the_best_and_says_so(photo: Tensor, painting: Tensor) -> None:
+    wild = SMALL.replace(optimizer="adam", learning_rate=0.3, scales=((1.0, 9),))
+    pictures = [photo]
+    with pytest.warns(DivergenceWarning, match="the picture of which was kept: lower the learning rate"):
+        result = paint(photo, painting, wild, callback=lambda step: pictures.append(step.picture()))
+    assert result.stopped is None and len(result.history) == 9
+    best = min(range(9), key=totals(result).__getitem__)
+    assert totals(result)[-1] > 1.5 * totals(result)[best]
+    assert torch.allclose(result.picture, pictures[best], atol=1e-6)
 
 
 def test_run_stop_ends_the_iteration(photo: Tensor, painting: Tensor) -> None:
@@ -508,6 +656,57 @@ def test_the_same_inputs_recipe_and_seed_give_the_same_picture_bit_by_bit(
     assert torch.equal(first.picture, again.picture)
     assert without_seconds(first.history) == without_seconds(again.history)
     assert not torch.equal(first.picture, paint(photo, painting, recipe, seed=1).picture)
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@contextmanager
+def doubles() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+MODES: dict[str, Callable[[], Any]] = {
+    "deterministic": deterministic,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "inference": torch.inference_mode,
+    "no gradient": torch.no_grad,
+    "float64 by default": doubles,
+    "another device by default": lambda: torch.device("meta"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation")
+@pytest.mark.parametrize("mode", MODES)
+def test_the_modes_that_torch_is_in_change_nothing(mode: str, photo: Tensor, painting: Tensor, tmp_path: Path) -> None:
+    recipe = SMALL.replace(scales=((0.5, 2), (1.0, 2)), start="mix", precision="float32")
+    wanted = paint(photo, painting, recipe, device="cpu")
+    with MODES[mode]():
+        if mode == "inference":
+            photo, painting = photo.clone(), painting.clone()
+            assert photo.is_inference()
+        run = iterate(photo, painting, recipe, device="cpu")
+        for _ in range(3):
+            next(run)
+        found = paint(photo, painting, recipe, device="cpu")
+        resumed = resume(run.save(tmp_path / "run"), weights=TINY, progress=False, device="cpu")
+        assert estimate(photo, painting, recipe, device="cpu").evaluations == 4
+    assert torch.equal(found.picture, wanted.picture) and torch.equal(resumed.picture, wanted.picture)
+    assert not found.picture.is_inference()
+    assert not torch.are_deterministic_algorithms_enabled() and torch.get_default_dtype() == torch.float32
 
 
 def test_a_run_leaves_the_global_random_numbers_alone(photo: Tensor, painting: Tensor) -> None:
@@ -840,7 +1039,7 @@ def test_a_budget_makes_lbfgs_forget_before_the_run_is_refused(painting: Tensor)
     assert less.plan.pairs < SMALL.memory and less.plan.bytes < whole.bytes
     next(less)
     assert less._optimizer.param_groups[0]["history_size"] == less.plan.pairs
-    with pytest.raises(RecipeError, match=r"takes .* GB at least, and it may take"):
+    with pytest.raises(RecipeError, match=r"takes .* MB at least, and it may take"):
         st.iterate(content, painting, SMALL, max_memory="1 MB")
 
 
@@ -866,6 +1065,22 @@ def test_out_of_memory_a_run_goes_on_in_tiles_and_loses_nothing(
         found = paint(photo, painting, recipe)
     assert torch.allclose(found.picture, whole.picture, atol=1e-6)
     assert found.evaluations == whole.evaluations == len(found.history)
+
+
+def test_falling_back_to_tiles_never_asks_for_more_than_before(tiny: vgg.Weights) -> None:
+    """A budget has made L-BFGS remember less already."""
+    picture = torch.rand(1, 3, 1200, 1200)
+    recipe = st.recipes.get("fast").replace(weights=tiny, size=None, memory=50)
+    least = iterate(picture, picture, recipe, tile=memory.TILES[-1]).plan.bytes
+    run = iterate(picture, picture, recipe, max_memory=least - 1)
+    size = (1200, 1200)
+    before = run._plan(size)
+    assert before.pairs < 50
+    with pytest.warns(transfer.TilingWarning):
+        run._smaller(size)
+    after = run._plan(size)
+    assert after.pairs == before.pairs and after.bytes < before.bytes
+    assert after.tile is not None and after.tile < (before.tile or 1200)
 
 
 def test_out_of_memory_in_the_smallest_tiles_is_an_error(
@@ -1345,6 +1560,28 @@ def test_the_seconds_of_an_estimate_grow_with_the_pixels(painting: Tensor, monke
     found = estimate(torch.rand(1, 3, 320, 320), painting, SMALL, scales=((0.5, 10), (1.0, 5)), device="cpu")
     # 160 x 160 pixels take 1 s; half the size is just that, the full size four times as much.
     assert found.seconds == pytest.approx(10 * 1 + 5 * 4)
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "mps", "cpu"])
+def test_a_clock_waits_for_the_device(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda where: waited.append(str(where)))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    transfer._wait_for(torch.device(device))
+    assert waited == ([device] if device != "cpu" else [])
+
+
+def test_the_seconds_of_an_estimate_know_what_tiles_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pixel is seen once in every tile whose halo it lies in, and a tile passes forward twice."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(transfer.time, "perf_counter", lambda: float(next(ticks)))
+    picture = torch.rand(1, 3, 320, 320)
+    found = estimate(picture, picture, SMALL, scales=((1.0, 5),), tile=80, device="cpu")
+    network = objective.network(SMALL)
+    seen = sum(tile.seen.pixels for tile in tiles.Tiling.of(network, (320, 320), 80))
+    assert seen > 1.3 * 320**2
+    # 160 x 160 pixels take 1 s whole: forward is a third, back two thirds.
+    assert found.seconds == pytest.approx(5 * 1.5 * seen / 160**2)
 
 
 def test_an_estimate_reads_as_one_line(photo: Tensor, painting: Tensor) -> None:
