@@ -2,7 +2,20 @@
 
 import sys
 
-from .cli import main
+
+def main() -> int:
+    """The command's exit code. Ctrl-C is met from the first line to the last, and then no more."""
+    try:
+        from . import _signals
+
+        _signals.hold()
+        from .cli import main
+
+        return main()
+    except KeyboardInterrupt:  # while it was imported
+        print("styletut: interrupted; nothing was written", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,20 +10,28 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import functools
+import io
 import json
 import os
 import re
+import shlex
 import sys
 import tempfile
+import time
 import traceback
 import typing
 import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import CheckpointError, DivergenceError, ImageError, LayerError, RecipeError, StyletutError
+from . import _signals, _streams
+from .errors import CheckpointError, DivergenceError, ImageError, LayerError, RecipeError, StyletutError, printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,9 +45,10 @@ exit codes:
   0    everything was done
   1    something you gave does not work; one line says what, and nothing was written
   2    the command was not understood
-  3    a run diverged (its best picture was saved), or some of several pictures failed
+  3    not all went well, and a line says what: a run diverged (its best picture was saved), some of several pictures
+       failed, or a picture was saved under another name than was asked for, or something beside it was not saved
   70   a bug in styletut
-  130  interrupted with Ctrl-C (the best picture so far was saved)
+  130  interrupted with Ctrl-C, SIGTERM or SIGHUP (the best picture so far was saved)
 """
 _EXAMPLES = """\
 which pictures:
@@ -82,7 +91,7 @@ _FIELDS = {
     "content_weight": "how much the content counts",
     "style_weight": "how much the style counts",
     "tv_weight": "how much smoothness (total variation) counts",
-    "start": "where the picture starts from",
+    "start": "where the picture starts from: one of these, or a picture",
     "decorrelation": "0.5 moves coarse structure further than fine: from a photograph, fewer steps; 0 moves pixels",
     "network": "the network that looks at the pictures",
     "weights": "its weights: oxford, torchvision, torchvision-oxford (both download), random, or a state dict file",
@@ -105,25 +114,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     1
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    _streams.fill_closed()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter shows another
             stream.reconfigure(errors="replace")
-    try:
-        code = _run(argv)
-        print(end="", flush=True)  # here, so that a closed pipe is met here
-        return code
-    except SystemExit as end:  # argparse: --help, --version, or not understood
-        return end.code if isinstance(end.code, int) else 0
-    except BrokenPipeError:  # `styletut recipes | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        _say("styletut: interrupted; nothing more was written")
-        return _INTERRUPTED
-    except Exception as error:
-        if "--debug" in argv:
-            traceback.print_exc()
-        return _explain(error)
+    out, err = _streams.Unbreakable(sys.stdout), _streams.Unbreakable(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err), _short_warnings(), _signals.handled() as signals:
+        signals.say = _notice
+        try:
+            code = _run(argv)
+            signals.save()
+        except SystemExit as end:  # argparse: --help, --version, or not understood
+            code = end.code if isinstance(end.code, int) else 0
+        except KeyboardInterrupt:
+            signals.save()  # one more must not interrupt this line
+            _notice("interrupted; nothing more was written")
+            code = _INTERRUPTED
+        except Exception as error:
+            if "--debug" in argv:
+                traceback.print_exc()
+            code = _explain(error)
+    out.close()
+    err.close()
+    return code
 
 
 def _run(argv: list[str]) -> int:
@@ -148,6 +161,10 @@ def _explain(error: Exception) -> int:
         return _INCOMPLETE if isinstance(error, DivergenceError) else _MISTAKE
     if _is_memory(error):
         _complain(_MEMORY)
+    elif _torch_is_missing(error):
+        _complain(f"torch cannot be imported ({error}): install it as {_INSTALL_TORCH} says")
+    elif isinstance(error, ImportError):
+        _complain(f"{error}: the installation is damaged, install styletut again")
     elif isinstance(error, OSError):
         _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     else:
@@ -160,23 +177,56 @@ def _explain(error: Exception) -> int:
     return _MISTAKE
 
 
+_INSTALL_TORCH = "https://pytorch.org/get-started/locally"
 _MEMORY = "out of memory: choose a smaller --size, or --precision bfloat16"
 
 
 def _is_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError):
-        return True
-    from . import memory  # imports torch
+    memory = sys.modules.get("styletut.memory")  # importing it imports torch, which may be what failed
+    return isinstance(error, MemoryError) or (memory is not None and memory.is_exhausted(error))
 
-    return memory.is_exhausted(error)
+
+def _torch_is_missing(error: Exception) -> bool:
+    """Whether importing torch is what failed, whatever it raised."""
+    frames = (frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return "torch" not in sys.modules and (getattr(error, "name", None) == "torch" or "torch" in frames)
+
+
+def _print(text: str) -> None:
+    """Print what was asked for.
+
+    Raises:
+        OSError: nobody will see it, and not because the reader of a pipe has seen enough.
+    """
+    print(printable(text, keep="\n"), flush=True)
+    error = getattr(sys.stdout, "error", None)
+    if error is not None and not isinstance(error, BrokenPipeError):
+        raise OSError(f"cannot print: {getattr(error, 'strerror', None) or error}")
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    """Print what goes on, which nothing depends on."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def _notice(text: str) -> None:
+    _say(f"styletut: {text}")
 
 
 def _complain(error: object, kind: str = "error") -> None:
-    _say(f"styletut: {kind}: {' '.join(str(error).split())}")
+    _notice(f"{kind}: {' '.join(str(error).split())}")
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Warnings as one line each, without the source line that they come from."""
+
+    def show(message: Warning | str, *rest: object) -> None:
+        _complain(message, "warning")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 # --- the words ---------------------------------------------------------------------------------------
@@ -195,11 +245,21 @@ class _Parser(argparse.ArgumentParser):
             **options,
         )
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        self.add_argument("-q", "--quiet", action="store_true", help="print no more than was asked for, and warnings")
 
     def error(self, message: str) -> typing.NoReturn:
-        self.exit(2, f"styletut: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"styletut: error: {printable(' '.join(message.split()))} (see {self.prog} --help)\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        _print(message.rstrip("\n")) if file is sys.stdout else super()._print_message(message, file)
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
+        if "--" in argv:  # what comes after it are names, also those that look like options
+            i = argv.index("--")
+            argv = argv[:i] + [f".{os.sep}{word}" if word.startswith("-") else word for word in argv[i + 1 :]]
+        for word in argv:
+            if re.fullmatch(r"(--[\w-]+=|-\w+)--", word):  # argparse forgets the value and then misses it
+                self.error(f"{word!r}: '--' is no value (a file of this name is ./--)")
         # Intermixed, so that options may stand between the pictures.
         args, unknown = self.parse_known_intermixed_args(argv)
         for word in unknown:
@@ -223,9 +283,8 @@ def _options_of_a_run(parser: _Parser) -> None:
     parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots on the way: DIR/0001.png, 0002.png ...")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps (default: the best there is)")
     parser.add_argument("--max-memory", metavar="GB", help="what it may take, as 4GB (default: most of what is free)")
-    parser.set_defaults(shared=False)
+    parser.set_defaults(shared=False, started=time.time())
     parser.add_argument("--tile", type=int, metavar="PIXELS", help="compute in tiles of about so many pixels a side")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors and warnings")
 
 
 def _paint_parser(describe: bool) -> _Parser:
@@ -298,6 +357,8 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
     chosen = recipes.get() if args.recipe is None else _named_recipe(args.recipe)
     given = {field: getattr(args, field) for field in _FIELDS}
+    if _start_picture(args) is not None:
+        del given["start"]
     changes = {field: _value(field, text) for field, text in given.items() if text is not None}
     for text in args.set:
         field, equals, value = text.partition("=")
@@ -305,6 +366,16 @@ def _recipe(args: argparse.Namespace) -> Recipe:
             raise RecipeError(f"--set takes FIELD=VALUE, for example --set optimizer=adam, not {text!r}")
         changes[field] = _value(field, value)
     return chosen.replace(**changes)
+
+
+def _start_picture(args: argparse.Namespace) -> _Picture | None:
+    """The picture that --start names, if it is not one of the recipe's starts."""
+    from . import recipes
+
+    name = args.start
+    if name is None or name in recipes._CHOICES["start"]:
+        return None
+    return _Picture(name) if name.startswith("sample:") or os.path.exists(name) else None
 
 
 def _named_recipe(name: str) -> Recipe:
@@ -392,7 +463,16 @@ class _Job:
 
     content: _Picture
     styles: tuple[_Picture, ...]
-    output: Path
+    output: _Output
+
+
+@dataclass(frozen=True)
+class _Output:
+    """A file to write."""
+
+    path: Path
+    replace: bool
+    """Whether a file that is there may be replaced; one that appears only during the run may not, if this is false."""
 
 
 def _check_there(name: str) -> None:
@@ -452,7 +532,7 @@ def _plan(args: argparse.Namespace, contents: list[str], styles: list[str]) -> t
         raise RecipeError(f"{len(shares)} style weights for {len(single)} styles: give one for each")
     groups = [(style,) for style in single] if shares is None else [tuple(single)]
     pairs = [(content, group) for content in every for group in groups]
-    inputs = _Inputs([*(p.name for p in (*every, *single)), args.weights, args.recipe])
+    inputs = args.inputs = _Inputs([*(p.name for p in (*every, *single)), args.weights, args.recipe, args.start])
 
     several = len(pairs) > 1 or any(Path(name).is_dir() for name in contents)
     as_folder = args.output is None or args.output.endswith(("/", os.sep)) or Path(args.output).is_dir()
@@ -466,21 +546,21 @@ def _plan(args: argparse.Namespace, contents: list[str], styles: list[str]) -> t
         outputs = [folder / name for name in _names(pairs)]
         existing = args.existing or "refuse"
     else:
-        folder = Path(args.output).parent
         outputs = [Path(args.output)]
         existing = args.existing or "replace"
-    new = folder.parent if (several or as_folder) and not folder.exists() else folder
-    _check_folder(new)
-    jobs = [_Job(*pair, output) for pair, output in zip(pairs, outputs, strict=True)]
-    for job in jobs:
-        _check_output(job.output, inputs, in_new_folder=new != folder)
+    for output in outputs:
+        _check_output(output, inputs)
     if args.checkpoint is not None:
         if several:
             raise CheckpointError("--checkpoint is for one picture at a time")
-        _check_checkpoint(Path(args.checkpoint), inputs)
-    jobs = [job for job in jobs if _wanted(job.output, existing)]
+        _check_checkpoint(Path(args.checkpoint), inputs, args.existing)
+    jobs = [
+        _Job(*pair, _Output(output, existing == "replace" or os.path.lexists(output)))
+        for pair, output in zip(pairs, outputs, strict=True)
+        if _wanted(output, existing)
+    ]
     for job in jobs if args.snapshots is not None else ():
-        _check_snapshots(_frames_of(args.snapshots, job.output, several), job.output, inputs, args.existing)
+        _check_snapshots(_frames_of(args.snapshots, job.output.path, several), job.output.path, inputs, args.existing)
     return jobs, several
 
 
@@ -509,26 +589,53 @@ def _check_folder(folder: Path) -> None:
         raise ImageError(f"cannot write into the folder {str(folder)!r}: {error.strerror}") from None
 
 
-def _check_output(path: Path, inputs: _Inputs, *, in_new_folder: bool = False) -> None:
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or of those above it the first that is there: the others are made when they are needed."""
+    return next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
+
+
+def _check_output(path: Path, inputs: _Inputs) -> None:
     """Refuse an output that could not be saved, or that is an input."""
     from . import images
 
+    _check_folder(_nearest(path.parent))
     if path.suffix.lower() not in images._WRITABLE:
         raise ImageError(f"cannot save {str(path)!r}: its name must end in one of {', '.join(images._WRITABLE)}")
     inputs.refuse(path)
-    if not in_new_folder:
+    if path.parent.exists():
         images._check_target(path, True)
         if path.exists() and not path.is_file():
             raise ImageError(f"{str(path)!r} is not a file: choose another name")
 
 
-def _check_checkpoint(path: Path, inputs: _Inputs) -> None:
+def _check_checkpoint(path: Path, inputs: _Inputs, existing: str | None) -> None:
+    """Refuse a file for the run that could not be written, or that holds something else."""
     if path.suffix != ".pt":
         raise CheckpointError(f"a run is saved to a file in .pt, not to {str(path)!r}")
     inputs.refuse(path)
     if path.exists() and not path.is_file():
         raise CheckpointError(f"{str(path)!r} is not a file: choose another name")
     _check_folder(path.parent)
+    if not os.path.lexists(path):
+        return
+    if existing == "refuse":
+        raise CheckpointError(f"{str(path)!r} exists already: choose another name, or go on with it: styletut resume")
+    if path.exists() and not path.stat().st_mode & 0o222:  # os.access allows everything to an administrator
+        raise CheckpointError(f"{str(path)!r} is write-protected: choose another name")
+    if not _is_run(path):
+        raise CheckpointError(f"{str(path)!r} is not a saved run, and it is not replaced: choose another name")
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a file is a run that was saved, by the names in it: reading all of it would take as long as resuming."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            return len(names) == 1 and {b"checkpoint_every", b"best_variable"} <= set(
+                re.findall(rb"checkpoint_every|best_variable", archive.read(names[0]))
+            )
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, EOFError):
+        return False
 
 
 def _wanted(path: Path, existing: str) -> bool:
@@ -551,8 +658,7 @@ def _frames_of(snapshots: str, output: Path, several: bool) -> Path:
 
 def _check_snapshots(folder: Path, output: Path, inputs: _Inputs, existing: str | None) -> None:
     """Refuse a folder for snapshots that could not be made, or that has such pictures already."""
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    _check_folder(nearest)
+    _check_folder(_nearest(folder))
     if folder.absolute() == output.parent.absolute() and output.stem.isdigit():
         raise ImageError(f"the snapshots would replace {str(output)!r}: put them into another folder")
     for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]*.png")):
@@ -585,7 +691,7 @@ def _paint(argv: list[str]) -> int:
         parser.error("name a photograph and a painting, as in: styletut photo.jpg painting.jpg -o out.png")
     if args.snapshot_every is not None and args.snapshots is None:
         parser.error("--snapshot-every needs a folder to keep the pictures in: --snapshots DIR")
-    for name in (*contents, *styles):
+    for name in (*contents, *styles, *([args.start] if args.start and args.start.startswith("sample:") else [])):
         _check_there(name)
     from . import distributed, transfer
 
@@ -618,7 +724,10 @@ def _work(jobs: list[_Job], several: bool, recipe: Recipe, args: argparse.Namesp
         failures.extend(text if job.content.name in text else f"{job.content.name}: {text}" for job in jobs)
 
     paintings = {style: style.load() for job in jobs for style in job.styles}  # each once, and before any work
+    start = _start_picture(args)
+    args.start = None if start is None or not jobs else start.load()
     code, written = 0, 0
+    signals = _signals.current()
     estimated = args.quiet and not args.dry_run
     for batch in _batches(jobs, recipe, args.flatten, failed):
         try:
@@ -634,9 +743,12 @@ def _work(jobs: list[_Job], several: bool, recipe: Recipe, args: argparse.Namesp
         if code == _INTERRUPTED:
             break
         written += len(batch)
+        if signals.asked:  # while a finished picture was being saved
+            code = _INTERRUPTED if written < len(jobs) else code
+            break
 
     if several and not args.quiet and not args.dry_run:
-        print(f"wrote {written} of {len(jobs)} pictures")
+        print(f"wrote {written} of {len(jobs)} pictures", flush=True)
     for failure in failures:
         _complain(failure)
     return max(code, _INCOMPLETE if failures else 0)
@@ -650,7 +762,7 @@ def _batches(
     for job in jobs:
         try:
             # What cannot hold transparency is painted as it will be seen.
-            opaque = flatten or job.output.suffix.lower() in (".jpg", ".jpeg")
+            opaque = flatten or job.output.path.suffix.lower() in (".jpg", ".jpeg")
             content, alpha = job.content.load_for(recipe, flatten=opaque)
         except Exception as error:
             failed([job], error)
@@ -688,7 +800,7 @@ def _estimate(
         content, paintings_of, recipe, device=args.device or "auto", max_memory=args.max_memory, tile=args.tile
     )
     text = str(cost) if pictures == 1 else f"{pictures} pictures, {len(batch)} at a time, each time {cost}"
-    print(text) if args.dry_run else _say(text)
+    _print(text) if args.dry_run else _say(text)
 
 
 def _paint_batch(
@@ -698,34 +810,61 @@ def _paint_batch(
     args: argparse.Namespace,
     several: bool,
 ) -> int:
-    from . import distributed, transfer
+    from . import transfer
 
     jobs = [one.job for one in batch]
     if several and not args.quiet:
         _say(", ".join(f"{job.content.name} in the style of {' + '.join(s.name for s in job.styles)}" for job in jobs))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", transfer.DivergenceWarning)  # `_conclude` says it
-        result = transfer.stylize(
+    folders = [None if args.snapshots is None else _frames_of(args.snapshots, job.output.path, several) for job in jobs]
+    return _finish(
+        functools.partial(
+            transfer.stylize,
             [one.content for one in batch],
             _styles_of(batch, paintings, args),
             recipe,
+            start=args.start,
             style_weights=args.style_weights,
-            device=args.device or "auto",
             checkpoint=args.checkpoint,
-            max_memory=args.max_memory,
-            tile=args.tile,
-            shared=args.shared,
-            progress=not args.quiet,
-        )
-    if args.shared and distributed.launched()[0] > 0:
-        return 0 if result.stopped is None else _INCOMPLETE  # the first process writes
-    folders = [None if args.snapshots is None else _frames_of(args.snapshots, job.output, several) for job in jobs]
-    return _conclude(result, [job.output for job in jobs], [one.alpha for one in batch], folders, args)
+        ),
+        [job.output for job in jobs],
+        [one.alpha for one in batch],
+        folders,
+        args,
+    )
+
+
+def _finish(
+    paint: Callable[..., Result],
+    outputs: list[_Output],
+    alphas: Sequence[Tensor | None],
+    folders: Sequence[Path | None],
+    args: argparse.Namespace,
+) -> int:
+    """Paint, with the options that painting and resuming share, write what has come of it and give the exit code."""
+    from . import distributed, transfer
+
+    signals = _signals.current()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", transfer.DivergenceWarning)  # `_conclude` says it
+            result = paint(
+                device=args.device or "auto",
+                max_memory=args.max_memory,
+                tile=args.tile,
+                shared=args.shared,
+                progress=not args.quiet,
+            )
+        # From here on signals wait: `stylize` and `resume` leave it so.
+        if args.shared and distributed.launched()[0] > 0:
+            return 0 if result.stopped is None else _INCOMPLETE  # the first process writes
+        return _conclude(result, outputs, alphas, folders, args)
+    finally:
+        signals.release()
 
 
 def _conclude(
     result: Result,
-    outputs: list[Path],
+    outputs: list[_Output],
     alphas: Sequence[Tensor | None],
     folders: Sequence[Path | None],
     args: argparse.Namespace,
@@ -734,35 +873,107 @@ def _conclude(
     from . import images
 
     if not result.history:
-        _say("styletut: interrupted before the first step; nothing was written")
+        _notice("interrupted before the first step; nothing was written")
         return _INTERRUPTED
+    if len(outputs) < (count := len(result.picture)):  # a resumed batch
+        path, replace = outputs[0].path, args.existing == "replace"
+        outputs = [_Output(path.with_stem(f"{path.stem}-{i}"), replace) for i in range(1, count + 1)]
+        alphas, folders = [None] * count, [*folders, *[None] * (count - 1)]
+    code, written = 0, []
     for i, (output, alpha, folder) in enumerate(zip(outputs, alphas, folders, strict=True)):
-        output.parent.mkdir(exist_ok=True)
         one = dataclasses.replace(result, picture=result.picture[i : i + 1])
         if alpha is not None:  # a run that was stopped at a coarse scale has a smaller picture
             alpha = images.resize(alpha.expand(1, 3, -1, -1), _size(one.picture), upscale=True)[:, :1]
-        one.save(output, alpha)
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            for number, (_, snapshot) in enumerate(result.snapshots, start=1):
-                # All at the size of the last: a film has one size.
-                frame = images.resize(snapshot[i : i + 1], _size(one.picture), upscale=True)
-                images.save_image(frame, folder / f"{number:04d}.png")
-    names = ", ".join(map(str, outputs))
+        path = _save(one, alpha, output, args.inputs)
+        written.append(path)
+        code = code if path == output.path else _INCOMPLETE
+        if folder is not None and not _save_snapshots(result, i, folder, args.existing == "replace"):
+            code = _INCOMPLETE
+    names = ", ".join(map(str, written))
     if result.stopped == "interrupted":
         again = ""
-        if args.checkpoint is not None and Path(args.checkpoint).is_file():
-            again = f"; go on with: styletut resume {args.checkpoint} -o {names}"
+        if args.checkpoint is not None and _is_newer(args.checkpoint, args.started):
+            again = f"; go on with: styletut resume {_words(args.checkpoint)} -o {_words(*written)}"
         steps = f"{len(result.history)} of {result.recipe.steps} steps"
-        _say(f"styletut: interrupted after {steps}; the best picture so far is {names}{again}")
+        _notice(f"interrupted after {steps}; the best picture so far is {names}{again}")
         return _INTERRUPTED
     if result.stopped is not None:
         _complain(f"{result.stopped}; the best picture before that is {names}", "warning")
     if not args.quiet:
         rows, columns = result.picture.shape[-2:]
         loss = f"{result.history[-1]['losses']['total']:.4g}"
-        print(f"wrote {names} ({columns} x {rows}) in {result.seconds:.1f} s, loss {loss}")
-    return _INCOMPLETE if result.stopped else 0
+        seconds = f"{result.seconds:.1f} s"
+        print(printable(f"wrote {names} ({columns} x {rows}) in {seconds}, loss {loss}"), flush=True)
+    return _INCOMPLETE if result.stopped else code
+
+
+def _save(one: Result, alpha: Tensor | None, output: _Output, inputs: _Inputs) -> Path:
+    """Save a picture where it should go, or else where it can: what was computed is not to be lost.
+
+    Raises:
+        The first error, if it can be saved nowhere.
+    """
+    first: Exception | None = None
+    for path in _places(output.path):
+        try:
+            inputs.refuse(path)  # again, for what has become of it during the run
+            path.parent.mkdir(parents=True, exist_ok=True)
+            one.save(path, alpha, overwrite=output.replace and path == output.path)
+        except Exception as error:
+            first = first or error
+            continue
+        if first is not None:
+            _complain(f"{_reason(first)}: the picture was saved as {str(path)!r} instead", "warning")
+        return path
+    assert first is not None
+    raise first
+
+
+def _places(path: Path) -> Iterator[Path]:
+    """Where a picture is tried to be saved, best first; all but the first are names that are free."""
+    yield path
+    folders = [path.parent, Path()]
+    with suppress(OSError):
+        folders.append(Path(tempfile.gettempdir()))
+    for suffix in dict.fromkeys((path.suffix, ".png")):  # a format may be at fault
+        for folder in folders:
+            names = (f"{path.stem}{number}{suffix}" for number in ("", *(f"-{i}" for i in range(2, 1000))))
+            free = next((folder / name for name in names if not os.path.lexists(folder / name)), path)
+            if free != path:
+                yield free
+
+
+def _save_snapshots(result: Result, i: int, folder: Path, replace: bool) -> bool:
+    """Write the snapshots of a picture of a run; say so and go on if that cannot be."""
+    from . import images
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, (_, snapshot) in enumerate(result.snapshots, start=1):
+            # All at the size of the last: a film has one size.
+            frame = images.resize(snapshot[i : i + 1], _size(result.picture), upscale=True)
+            images.save_image(frame, folder / f"{number:04d}.png", overwrite=replace)
+    except Exception as error:
+        _complain(f"not all snapshots were saved: {_reason(error)}", "warning")
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    return _MEMORY if _is_memory(error) else str(error)
+
+
+def _is_newer(name: str, moment: float) -> bool:
+    """Whether a file was written after a moment."""
+    try:
+        return os.stat(name).st_mtime >= moment
+    except OSError:
+        return False
+
+
+def _words(*names: str | Path) -> str:
+    """Names of files as words of a command."""
+    return shlex.join(f".{os.sep}{name}" if str(name).startswith("-") else str(name) for name in names)
 
 
 def _size(picture: Tensor) -> tuple[int, int]:
@@ -784,41 +995,23 @@ def _resume(argv: list[str]) -> int:
 
     into = args.output is None or args.output.endswith(("/", os.sep)) or Path(args.output).is_dir()
     output = Path(args.output or ".") / f"{run.stem}.png" if into else Path(args.output)
-    inputs = _Inputs([args.checkpoint, args.weights])
-    _check_folder(output.parent)
+    inputs = args.inputs = _Inputs([args.checkpoint, args.weights])
     _check_folder(run.parent)
     _check_output(output, inputs)
-    if not _wanted(output, args.existing or ("refuse" if into else "replace")):
+    existing = args.existing or ("refuse" if into else "replace")
+    if not _wanted(output, existing):
         return 0
     if args.snapshots is not None:
         _check_snapshots(Path(args.snapshots), output, inputs, args.existing)
-
-    def go_on() -> Result:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", transfer.DivergenceWarning)
-            return transfer.resume(
-                run,
-                device=args.device or "auto",
-                weights=args.weights,
-                max_memory=args.max_memory,
-                tile=args.tile,
-                shared=args.shared,
-                progress=not args.quiet,
-            )
-
-    if distributed.launched() == (0, 1):
-        result = go_on()
-    else:
-        with distributed.processes(args.device or "auto") as (rank, _):
-            distributed.wait()  # until every process has seen that the output may be written
-            args.shared, args.quiet = True, args.quiet or rank > 0
-            result = go_on()
-        if rank > 0:
-            return 0 if result.stopped is None else _INCOMPLETE  # the first process writes
-    count = len(result.picture)
-    outputs = [output] if count == 1 else [output.with_stem(f"{output.stem}-{i}") for i in range(1, count + 1)]
+    resume = functools.partial(transfer.resume, run, weights=args.weights)
     folder = None if args.snapshots is None else Path(args.snapshots)
-    return _conclude(result, outputs, [None] * count, [folder] + [None] * (count - 1), args)
+    end = [_Output(output, existing == "replace" or os.path.lexists(output))], [None], [folder], args
+    if distributed.launched() == (0, 1):
+        return _finish(resume, *end)
+    with distributed.processes(args.device or "auto") as (rank, _):
+        distributed.wait()  # until every process has seen that the output may be written
+        args.shared, args.quiet = True, args.quiet or rank > 0
+        return _finish(resume, *end)
 
 
 # --- the other commands ------------------------------------------------------------------------------
@@ -834,15 +1027,15 @@ def _recipes(argv: list[str]) -> int:
     if args.name is not None:
         recipe = _named_recipe(args.name)
         values = recipe.to_dict()
-        print(recipe.to_json(indent=2) if args.json else _table((key, _shown(value)) for key, value in values.items()))
+        _print(recipe.to_json(indent=2) if args.json else _table((key, _shown(value)) for key, value in values.items()))
     elif args.json:
-        print(json.dumps({name: recipes.get(name).to_dict() for name in recipes.names()}, indent=2))
+        _print(json.dumps({name: recipes.get(name).to_dict() for name in recipes.names()}, indent=2))
     else:
         default = recipes.get().name
         for name in recipes.names():
             recipe = recipes.get(name)
-            print(f"{name}{' (the default)' if name == default else ''}: {recipe.source}")
-            print(f"    {recipe.optimizer}, {recipe.steps} steps, size {_shown(recipe.size)}")
+            _print(f"{name}{' (the default)' if name == default else ''}: {recipe.source}")
+            _print(f"    {recipe.optimizer}, {recipe.steps} steps, size {_shown(recipe.size)}")
     return 0
 
 
@@ -855,7 +1048,7 @@ def _layers(argv: list[str]) -> int:
     rows = [("layer", "channels", "stride", "sees pixels", "in Keras")]
     for layer in vgg.layers() if args.network is None else vgg.layers(args.network):
         rows.append((layer.name, str(layer.channels), str(layer.stride), str(layer.receptive_field), layer.keras))
-    print(_table(rows))
+    _print(_table(rows))
     return 0
 
 
@@ -870,19 +1063,22 @@ def _samples(argv: list[str]) -> int:
     from . import images, samples
 
     if args.name is None:
-        samples.table()
+        with redirect_stdout(io.StringIO()):
+            text = samples.table()
+        _print(text)
         return 0
     sample = samples.info(args.name.removeprefix("sample:"))
     if args.output is None:
-        print(_table((field.name, str(getattr(sample, field.name))) for field in dataclasses.fields(sample)))
+        _print(_table((field.name, str(getattr(sample, field.name))) for field in dataclasses.fields(sample)))
         return 0
     output = Path(args.output)
     output = output / f"{sample.name}.png" if output.is_dir() else output
-    _check_folder(output.parent)
     _check_output(output, _Inputs([]))
     picture = samples.load(sample.name, None if args.size is None else _value("size", args.size))
+    output.parent.mkdir(parents=True, exist_ok=True)
     images.save_image(picture, output)
-    print(f"wrote {output} ({picture.shape[-1]} x {picture.shape[-2]})")
+    if not args.quiet:
+        print(printable(f"wrote {output} ({picture.shape[-1]} x {picture.shape[-2]})"), flush=True)
     return 0
 
 
@@ -894,9 +1090,9 @@ def _info(argv: list[str]) -> int:
     manifest = _manifest(args.picture)
     try:
         text = json.dumps(manifest, indent=2) if args.json else _story(args.picture, manifest)
-    except (AttributeError, KeyError, TypeError, ValueError):  # somebody changed it
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError):  # somebody changed it
         raise _damaged(args.picture) from None
-    print(text)
+    _print(text)
     return 0
 
 
@@ -952,7 +1148,7 @@ def _shown(value: object) -> str:
 
 def _table(rows: Iterable[Sequence[str]]) -> str:
     """Rows as lines, in columns as wide as they need."""
-    cells = [tuple(row) for row in rows]
+    cells = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

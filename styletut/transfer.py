@@ -15,8 +15,7 @@ import json
 import math
 import os
 import platform
-import signal
-import threading
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from . import __version__, _checkpoint, _progress, lbfgsb, memory, objective, optim, tiles
+from . import __version__, _checkpoint, _progress, _signals, _streams, lbfgsb, memory, objective, optim, tiles
 from .errors import (
     CheckpointError,
     DeviceError,
@@ -156,10 +155,11 @@ class Result:
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
 
-    def save(self, path: str | os.PathLike[str], alpha: Tensor | None = None) -> Path:
+    def save(self, path: str | os.PathLike[str], alpha: Tensor | None = None, *, overwrite: bool = True) -> Path:
         """Write the picture; a PNG says in its metadata how it was made (`styletut info` reads it).
 
-        A batch is written to ``name-1.png``, ``name-2.png`` ...; the first path is returned.
+        A batch is written to ``name-1.png``, ``name-2.png`` ...; the first path is returned. ``overwrite``: whether an
+        existing file may be replaced.
 
         Raises:
             ImageError: it cannot be written there; an existing file stays as it was.
@@ -167,10 +167,10 @@ class Result:
         metadata = {METADATA_KEY: json.dumps(self.manifest())}
         path = Path(path)
         if len(self.picture) == 1:
-            return save_image(self.picture, path, alpha=alpha, metadata=metadata)
+            return save_image(self.picture, path, alpha=alpha, metadata=metadata, overwrite=overwrite)
         names = [path.with_stem(f"{path.stem}-{i}") for i in range(1, len(self.picture) + 1)]
         for name, picture in zip(names, self.picture.split(1), strict=True):
-            save_image(picture, name, metadata=metadata)
+            save_image(picture, name, metadata=metadata, overwrite=overwrite)
         return names[0]
 
     def show(self) -> None:
@@ -809,7 +809,7 @@ class Run:
             return
         try:
             self.save(self.checkpoint)
-        except (CheckpointError, MemoryError) as error:
+        except Exception as error:
             if not self._told:
                 reason = str(error) or "no memory to save the run"
                 warnings.warn(f"{reason}; it goes on all the same", CheckpointWarning, stacklevel=2)
@@ -972,9 +972,9 @@ def stylize(
 ) -> Result:
     """Paint ``content`` in the manner of ``style``.
 
-    Takes what `iterate` takes. Ctrl-C (or a notebook's stop button) ends it after the current step, a second one at
-    once; both give the best picture so far. If the losses diverge, the best picture is restored and a warning says at
-    which step and which term.
+    Takes what `iterate` takes. Ctrl-C (or a notebook's stop button, SIGTERM, SIGHUP) ends it after the current step, a
+    second Ctrl-C at once; both give the best picture so far, and none that comes later loses it. If the losses diverge,
+    the best picture is restored and a warning says at which step and which term.
 
     Args:
         progress: show a progress bar, or in a notebook the picture and its loss on the way, with a stop button. A text
@@ -1020,19 +1020,25 @@ def resume(
 
 
 def _drive(run: Run, progress: bool | str, callback: Callable[[Step], object] | None) -> Result:
-    with _interruptible(run), _progress.bar(run, progress) as show:
+    with _signals.handled() as signals:
+        signals.run(run.stop)
         try:
-            for step in run:
-                show(step)
-                if callback is not None and callback(step) is False:
-                    run.stop()
+            with _progress.bar(run, progress, _streams.Unbreakable(sys.stderr)) as show:
+                for step in run:
+                    show(step)
+                    if callback is not None and callback(step) is False:
+                        run.stop()
+            signals.save()  # within `try`: until here a second Ctrl-C may come
         except KeyboardInterrupt:
-            run.stopped = "interrupted"
-    if run.stopped and run.stopped.startswith("diverged"):
+            signals.save()
+            if run.stopped is None and run._scale < len(run.recipe.scales):
+                run.stopped = "interrupted"
+        if run.stopped == "interrupted" and run.checkpoint is not None and not run._within:
+            run._keep()
+        result = run.result()
+    if result.stopped and result.stopped.startswith("diverged"):
         warnings.warn(f"{run.stopped}; the best picture before it was kept", DivergenceWarning, stacklevel=3)
-    if run.stopped == "interrupted" and run.checkpoint is not None and not run._within:
-        run._keep()
-    return run.result()
+    return result
 
 
 class CheckpointWarning(UserWarning):
@@ -1045,24 +1051,6 @@ class TilingWarning(UserWarning):
 
 class DivergenceWarning(UserWarning):
     """A run diverged, or ended far above its best loss, and was put back to its best picture."""
-
-
-@contextmanager
-def _interruptible(run: Run) -> Iterator[None]:
-    """The first Ctrl-C lets the step end, so that the run can be saved whole; the second is an ordinary one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(signum: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        run.stop()
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 # --- devices, precision, cost ------------------------------------------------------------------------
