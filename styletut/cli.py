@@ -280,6 +280,7 @@ def _options_of_a_run(parser: _Parser) -> None:
         choices=("replace", "refuse", "skip"),
         help="what to do where an output exists already (default: replace a file that -o names, refuse otherwise)",
     )
+    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a colour; 16 in PNG and TIFF only")
     parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots on the way: DIR/0001.png, 0002.png ...")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps (default: the best there is)")
     parser.add_argument("--max-memory", metavar="GB", help="what it may take, as 4GB (default: most of what is free)")
@@ -316,8 +317,11 @@ def _paint_parser(describe: bool) -> _Parser:
     )
     names, choices, defaults, default = "a name", {}, {}, ""
     if describe:
-        from . import recipes
-
+        try:
+            from . import recipes
+        except (ImportError, OSError):  # without torch: help is wanted all the more
+            describe = False
+    if describe:
         chosen = recipes.get()
         names, default, choices = ", ".join(recipes.names()), chosen.name, recipes._CHOICES
         defaults = chosen.to_dict() | {"steps": chosen.steps}
@@ -549,7 +553,7 @@ def _plan(args: argparse.Namespace, contents: list[str], styles: list[str]) -> t
         outputs = [Path(args.output)]
         existing = args.existing or "replace"
     for output in outputs:
-        _check_output(output, inputs)
+        _check_output(output, inputs, args.bits)
     if args.checkpoint is not None:
         if several:
             raise CheckpointError("--checkpoint is for one picture at a time")
@@ -594,13 +598,12 @@ def _nearest(folder: Path) -> Path:
     return next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
 
 
-def _check_output(path: Path, inputs: _Inputs) -> None:
+def _check_output(path: Path, inputs: _Inputs, bits: int = 8) -> None:
     """Refuse an output that could not be saved, or that is an input."""
     from . import images
 
     _check_folder(_nearest(path.parent))
-    if path.suffix.lower() not in images._WRITABLE:
-        raise ImageError(f"cannot save {str(path)!r}: its name must end in one of {', '.join(images._WRITABLE)}")
+    images.check_savable(path, bits=bits)
     inputs.refuse(path)
     if path.parent.exists():
         images._check_target(path, True)
@@ -729,7 +732,7 @@ def _work(jobs: list[_Job], several: bool, recipe: Recipe, args: argparse.Namesp
     code, written = 0, 0
     signals = _signals.current()
     estimated = args.quiet and not args.dry_run
-    for batch in _batches(jobs, recipe, args.flatten, failed):
+    for batch in _batches(jobs, recipe, args, failed):
         try:
             if not estimated:
                 _estimate(batch, paintings, recipe, args, len(jobs))
@@ -755,15 +758,21 @@ def _work(jobs: list[_Job], several: bool, recipe: Recipe, args: argparse.Namesp
 
 
 def _batches(
-    jobs: list[_Job], recipe: Recipe, flatten: bool, failed: Callable[[Sequence[_Job], Exception], None]
+    jobs: list[_Job],
+    recipe: Recipe,
+    args: argparse.Namespace,
+    failed: Callable[[Sequence[_Job], Exception], None],
 ) -> Iterator[list[_Loaded]]:
     """Jobs with their contents read: alone, or so many at once as the recipe allows and have one size."""
+    from . import images
+
     batch: list[_Loaded] = []
     for job in jobs:
         try:
             # What cannot hold transparency is painted as it will be seen.
-            opaque = flatten or job.output.path.suffix.lower() in (".jpg", ".jpeg")
+            opaque = args.flatten or job.output.path.suffix.lower() in (".jpg", ".jpeg")
             content, alpha = job.content.load_for(recipe, flatten=opaque)
+            images.check_savable(job.output.path, _size(content), bits=args.bits)
         except Exception as error:
             failed([job], error)
             continue
@@ -846,7 +855,7 @@ def _finish(
     signals = _signals.current()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", transfer.DivergenceWarning)  # `_conclude` says it
+            warnings.filterwarnings("ignore", "diverged", transfer.DivergenceWarning)  # `_conclude` says it
             result = paint(
                 device=args.device or "auto",
                 max_memory=args.max_memory,
@@ -884,7 +893,7 @@ def _conclude(
         one = dataclasses.replace(result, picture=result.picture[i : i + 1])
         if alpha is not None:  # a run that was stopped at a coarse scale has a smaller picture
             alpha = images.resize(alpha.expand(1, 3, -1, -1), _size(one.picture), upscale=True)[:, :1]
-        path = _save(one, alpha, output, args.inputs)
+        path = _save(one, alpha, output, args.bits, args.inputs)
         written.append(path)
         code = code if path == output.path else _INCOMPLETE
         if folder is not None and not _save_snapshots(result, i, folder, args.existing == "replace"):
@@ -907,7 +916,7 @@ def _conclude(
     return _INCOMPLETE if result.stopped else code
 
 
-def _save(one: Result, alpha: Tensor | None, output: _Output, inputs: _Inputs) -> Path:
+def _save(one: Result, alpha: Tensor | None, output: _Output, bits: int, inputs: _Inputs) -> Path:
     """Save a picture where it should go, or else where it can: what was computed is not to be lost.
 
     Raises:
@@ -918,7 +927,8 @@ def _save(one: Result, alpha: Tensor | None, output: _Output, inputs: _Inputs) -
         try:
             inputs.refuse(path)  # again, for what has become of it during the run
             path.parent.mkdir(parents=True, exist_ok=True)
-            one.save(path, alpha, overwrite=output.replace and path == output.path)
+            replace = output.replace and path == output.path
+            one.save(path, alpha, overwrite=replace, bits=bits)
         except Exception as error:
             first = first or error
             continue
@@ -997,7 +1007,7 @@ def _resume(argv: list[str]) -> int:
     output = Path(args.output or ".") / f"{run.stem}.png" if into else Path(args.output)
     inputs = args.inputs = _Inputs([args.checkpoint, args.weights])
     _check_folder(run.parent)
-    _check_output(output, inputs)
+    _check_output(output, inputs, args.bits)
     existing = args.existing or ("refuse" if into else "replace")
     if not _wanted(output, existing):
         return 0

@@ -155,11 +155,13 @@ class Result:
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
 
-    def save(self, path: str | os.PathLike[str], alpha: Tensor | None = None, *, overwrite: bool = True) -> Path:
+    def save(
+        self, path: str | os.PathLike[str], alpha: Tensor | None = None, *, overwrite: bool = True, bits: int = 8
+    ) -> Path:
         """Write the picture; a PNG says in its metadata how it was made (`styletut info` reads it).
 
         A batch is written to ``name-1.png``, ``name-2.png`` ...; the first path is returned. ``overwrite``: whether an
-        existing file may be replaced.
+        existing file may be replaced; ``bits`` of a colour: 8, or 16 in PNG and TIFF.
 
         Raises:
             ImageError: it cannot be written there; an existing file stays as it was.
@@ -167,10 +169,10 @@ class Result:
         metadata = {METADATA_KEY: json.dumps(self.manifest())}
         path = Path(path)
         if len(self.picture) == 1:
-            return save_image(self.picture, path, alpha=alpha, metadata=metadata, overwrite=overwrite)
+            return save_image(self.picture, path, alpha=alpha, metadata=metadata, overwrite=overwrite, bits=bits)
         names = [path.with_stem(f"{path.stem}-{i}") for i in range(1, len(self.picture) + 1)]
         for name, picture in zip(names, self.picture.split(1), strict=True):
-            save_image(picture, name, metadata=metadata, overwrite=overwrite)
+            save_image(picture, name, metadata=metadata, overwrite=overwrite, bits=bits)
         return names[0]
 
     def show(self) -> None:

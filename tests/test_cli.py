@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,36 @@ def test_a_folder_as_output_takes_the_picture(pair: list[str]) -> None:
     assert files("there") == files("new") == ["photo-painting.png"]
 
 
+def test_folders_that_are_missing_are_made_when_the_picture_is_written(pair: list[str]) -> None:
+    assert main([*pair, "-o", "new/and/deep/out.png", "--dry-run", *SHORT]) == 0
+    assert not Path("new").exists()
+    assert main([*pair, "-o", "new/and/deep/out.png", "-q", *SHORT]) == 0
+    assert main(["samples", "waves", "-o", "other/waves.png", "--size", "16x16", "-q"]) == 0
+    assert files("new") == ["and/deep/out.png"] and files("other") == ["waves.png"]
+
+
+def test_names_may_begin_with_a_dash(pair: list[str]) -> None:
+    for name, dashed in zip(pair, ("-photo.png", "--"), strict=True):
+        os.rename(name, dashed)
+    assert main(["-q", "--output=-out.png", *SHORT, "--", "-photo.png", "--"]) == 0
+    assert main(["-q", *SHORT, "--", "-photo.png", "--"]) == 0
+    assert main(["info", "--", "-out.png"]) == 0
+    assert np.array_equal(pixels("-out.png"), pixels("-photo---.png"))
+
+
+def test_a_picture_to_start_from_is_resized_with_the_content(pair: list[str]) -> None:
+    start = draw("start.png", 5, size=(60, 60))
+    assert main([*pair, "-o", "out.png", "-q", *SHORT, "--start", start]) == 0
+    assert main([*pair, "-o", "plain.png", "-q", *SHORT]) == 0
+    recipe = recipes.get().replace(size=32, steps=2, weights="random")
+    content, style, begin = (images.load_image(name) for name in (*pair, start))
+    expected = transfer.stylize(content, style, recipe, start=begin, progress=False)
+    assert np.array_equal(pixels("out.png"), np.asarray(images.to_pil(expected.picture)))
+    assert not np.array_equal(pixels("out.png"), pixels("plain.png"))
+    assert cli._manifest("out.png")["inputs"]["start"] != "content"
+    assert main([*pair, "-o", start, "-q", *SHORT, "--start", start]) == 1  # what is read is never replaced
+
+
 def test_samples_are_pictures(pair: list[str]) -> None:
     assert main(["sample:cat", "sample:waves", "-q", *SHORT, "--set", "scales=[[1, 1]]", "--set", "size=[32, 32]"]) == 0
     assert Image.open("cat-waves.png").size == (32, 32)
@@ -124,6 +156,26 @@ def test_an_older_output_is_replaced_only_when_named(pair: list[str], capsys: py
     assert main([*pair, "-q", *SHORT, "--existing", "replace"]) == 0
     assert Path("photo-painting.png").read_bytes() != b"old"
     assert main([*pair, "-o", "out.png", "-q", *SHORT, "--existing", "refuse"]) == 1
+
+
+def test_sixteen_bits_are_written_where_the_format_holds_them(
+    pair: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*pair, "-o", "out.png", "-q", *SHORT, "--bits", "16"]) == 0
+    fine, coarse = images.load_image("out.png"), pixels("out.png")
+    assert Path("out.png").read_bytes()[24] == 16  # the header's depth
+    assert fine.shape == (1, 3, 32, 32) and coarse.shape[:2] == (32, 32)
+    assert main([*pair, "-o", "out.jpg", *SHORT, "--bits", "16"]) == 1
+    assert "save 'out.jpg' as .png or .tif for 16" in capsys.readouterr().err
+
+
+def test_what_the_format_cannot_hold_is_refused_before_the_work(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(transfer, "stylize", None)
+    monkeypatch.setitem(images._LONGEST_SIDE, "WEBP", 31)
+    assert main([*pair, "-o", "out.webp", *SHORT]) == 1
+    assert "WEBP holds at most 31 pixels a side" in capsys.readouterr().err
 
 
 # --- transparency ------------------------------------------------------------------------------------
@@ -359,7 +411,7 @@ def test_names_that_would_clash_keep_their_suffixes(capsys: pytest.CaptureFixtur
         (["in", "painting.png", "-o", "out.png"], "do not go into one file"),
         (["in", "painting.png", "-o", "painting.png"], "do not go into one file"),
         (["in", "painting.png", "-o", "in"], "would come among the contents"),
-        (["in", "painting.png", "-o", "no/such"], "there is no folder 'no'"),
+        (["in", "painting.png", "-o", "painting.png/such"], "there is no folder 'painting.png'"),
         (["in", "painting.png", "-o", "out", "--checkpoint", "run.pt"], "one picture at a time"),
         (["empty", "painting.png", "-o", "out"], "no picture in the folder 'empty'"),
     ],
@@ -604,6 +656,109 @@ def test_out_of_memory_for_one_of_several_is_reported_at_the_end(
     assert files("out") == ["a-p.png"]
 
 
+# --- what cannot be saved ----------------------------------------------------------------------------
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch, *folders: str) -> None:
+    """No more room for a picture in these folders."""
+    save = images.save_image
+
+    def full(picture: Any, path: Any, **options: Any) -> Path:
+        if str(Path(path).parent) in folders:
+            raise images.ImageFileError(f"could not write {str(path)!r} (No space left on device)")
+        return save(picture, path, **options)
+
+    monkeypatch.setattr(images, "save_image", full)
+    monkeypatch.setattr(transfer, "save_image", full)
+
+
+@pytest.mark.parametrize(("full", "written"), [(["out"], "out.png"), (["out", "."], "tmp/out.png")])
+def test_on_a_full_disk_the_picture_is_saved_elsewhere(
+    full: list[str], written: str, pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", "tmp")
+    full_disk(monkeypatch, *full)
+    assert main([*pair, "-o", "out/out.png", *SHORT, "-q"]) == 3
+    assert capsys.readouterr().err == (
+        "styletut: warning: could not write 'out/out.png' (No space left on device): "
+        f"the picture was saved as {written!r} instead\n"
+    )
+    assert Image.open(written).size == (32, 32)
+
+
+def test_a_picture_that_can_be_saved_nowhere_is_an_error(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full_disk(monkeypatch, "out", ".", "tmp")
+    monkeypatch.setattr(tempfile, "tempdir", "tmp")
+    assert main([*pair, "-o", "out/out.png", *SHORT, "-q"]) == 1
+    assert capsys.readouterr().err == "styletut: error: could not write 'out/out.png' (No space left on device)\n"
+
+
+def appear(monkeypatch: pytest.MonkeyPatch, make: Callable[[], object]) -> None:
+    """Something happens in the folder while the picture is painted."""
+    result = transfer.Run.result
+
+    def meanwhile(self: transfer.Run) -> transfer.Result:
+        make()
+        return result(self)
+
+    monkeypatch.setattr(transfer.Run, "result", meanwhile)
+
+
+def test_an_output_that_appears_during_the_run_is_not_replaced(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    appear(monkeypatch, lambda: Path("photo-painting.png").write_bytes(b"mine"))
+    assert main([*pair, "-q", *SHORT]) == 3
+    assert Path("photo-painting.png").read_bytes() == b"mine"
+    assert "exists already" in (err := capsys.readouterr().err) and "saved as 'photo-painting-2.png' instead" in err
+    assert Image.open("photo-painting-2.png").size == (32, 32)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need privileges on Windows")
+@pytest.mark.parametrize("plant", [os.symlink, os.link])
+def test_a_link_that_is_planted_at_the_output_never_leads_to_an_input(
+    plant: Callable[[str, str], None], pair: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sha("photo.png")
+    appear(monkeypatch, lambda: plant("photo.png", "out.png"))
+    assert main([*pair, "-o", "out.png", "-q", *SHORT]) == 3
+    assert sha("photo.png") == before and Image.open("out-2.png").size == (32, 32)
+
+
+def test_snapshots_that_cannot_be_saved_are_a_warning(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full_disk(monkeypatch, "film")
+    words = [*pair, *SHORT, "-q", "-o", "out.png", "--snapshot-every", "1", "--snapshots", "film"]
+    assert main(words) == 3
+    assert capsys.readouterr().err.startswith("styletut: warning: not all snapshots were saved: could not write 'film")
+    assert Image.open("out.png").size == (32, 32)
+
+
+def test_a_checkpoint_that_cannot_be_saved_is_a_warning(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C with its folder gone: the picture is written, and no word of resuming."""
+    Path("there").mkdir()
+    interrupt_at(monkeypatch, 1)
+    step = transfer.Run._step
+
+    def vanish(self: transfer.Run) -> None:
+        if Path("there").exists():
+            Path("there").rmdir()
+        step(self)
+
+    monkeypatch.setattr(transfer.Run, "_step", vanish)
+    assert main([*pair, *SHORT, "-q", "-o", "out.png", "--checkpoint", "there/run.pt"]) == 130
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("styletut: warning: cannot save the run to there/run.pt: ")
+    assert "the best picture so far is out.png" in last and "resume" not in last
+    assert Image.open("out.png").size
+
+
 # --- resume ------------------------------------------------------------------------------------------
 
 
@@ -651,6 +806,15 @@ def test_a_resumed_batch_gives_every_picture(pair: list[str]) -> None:
 
 
 # --- the other commands ------------------------------------------------------------------------------
+
+
+def test_quiet_is_known_to_every_command(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*pair, "-o", "out.png", "-q", *SHORT]) == 0
+    for words in (["recipes"], ["layers"], ["samples"], ["info", "out.png"]):
+        assert main(words) == 0
+        printed = capsys.readouterr().out
+        assert main(["-q", *words]) == main([*words, "--quiet"]) == 0
+        assert printed and capsys.readouterr().out == 2 * printed
 
 
 def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:

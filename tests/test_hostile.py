@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
+import json
+import math
 import os
 import struct
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +24,9 @@ import torch
 from PIL import Image
 from test_cli import NARROW, SHORT
 
-from styletut import transfer, vgg
+from styletut import cli, images, recipes, transfer, vgg
 from styletut.cli import main
-from styletut.errors import ImageError
+from styletut.errors import ImageError, LayerError
 
 
 @pytest.fixture(autouse=True)
@@ -195,11 +200,10 @@ def test_unusual_but_sound_pictures_are_painted(mode: str) -> None:
         ("hard.png", "one of the files that are read"),
         ("linked/photo.png", "one of the files that are read"),
         ("/proc/out.png", "cannot write into the folder '/proc'"),
-        ("none/out.png", "there is no folder 'none'"),
         ("photo.png/out.png", "there is no folder 'photo.png'"),
-        ("out", "must end in one of .png"),
-        ("out.gif", "must end in one of .png"),
-        ("/dev/null", "must end in one of .png"),
+        ("out", "use one of .png"),
+        ("out.gif", "use one of .png"),
+        ("/dev/null", "use one of .png"),
         ("folder.png/", "exists already"),
         ("pipe.png", "is not a file"),
         (f"{'x' * 300}.png", "too long"),
@@ -233,8 +237,37 @@ def test_a_checkpoint_that_cannot_be_is_refused(checkpoint: str, capsys: pytest.
     refused([*words, "--weights", "weights.pt", "--checkpoint", checkpoint], capsys)
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o444])
+@pytest.mark.parametrize("more", [[], ["--existing", "refuse"], ["--existing", "replace"]])
+@pytest.mark.parametrize("kind", ["bytes", "empty", "weights", "list", "zip"])
+def test_a_checkpoint_never_replaces_what_is_no_saved_run(
+    kind: str, more: list[str], mode: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "zip":
+        with zipfile.ZipFile("model.pt", "w") as archive:
+            archive.writestr("model/data.pkl", b"checkpoint_every")
+    elif kind in ("weights", "list"):
+        torch.save({"weight": torch.zeros(3)} if kind == "weights" else [1, 2], "model.pt")
+    else:
+        Path("model.pt").write_bytes(b"precious" if kind == "bytes" else b"")
+    os.chmod("model.pt", mode)
+    refused(["photo.png", "painting.png", "-o", "out.png", "-q", *SHORT, "--checkpoint", "model.pt", *more], capsys)
+
+
+def test_a_saved_run_is_replaced_unless_it_is_protected_or_to_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["photo.png", "painting.png", "-o", "out.png", "-q", *SHORT, "--checkpoint", "run.pt"]
+    run = transfer.iterate(torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16), weights="random", scales=((1.0, 2),))
+    next(run)
+    run.save("run.pt")
+    assert "exists already" in refused([*words, "--existing", "refuse"], capsys)
+    os.chmod("run.pt", 0o444)
+    assert "write-protected" in refused(words, capsys)
+    os.chmod("run.pt", 0o644)
+    assert main(words) == 0
+
+
 @pytest.mark.parametrize("words", [["samples", "cat", "-o"], ["resume", "run.pt", "-o"]])
-@pytest.mark.parametrize("output", ["out.gif", "none/out.png", "/proc/out.png", "run.pt"])
+@pytest.mark.parametrize("output", ["out.gif", "photo.png/out.png", "/proc/out.png", "run.pt"])
 def test_the_other_commands_refuse_such_outputs_too(
     words: list[str], output: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -368,10 +401,162 @@ def test_a_broken_recipe_gives_one_line(text: str, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"recipe": {}}', '{"recipe": {"name": 5}, "losses": 3}'])
 def test_a_picture_with_a_broken_story_gives_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from styletut import images
-
     images.save_image(images.load_image("photo.png"), "odd.png", metadata={transfer.METADATA_KEY: text})
     assert "damaged" in refused(["info", "odd.png"], capsys) or text == ""
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a picture says of how it was made."""
+    assert main(["photo.png", "painting.png", "-o", "out.png", "-q", *SHORT]) == 0
+    return cli._manifest("out.png")
+
+
+def _info(manifest: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    images.save_image(torch.zeros(1, 3, 2, 2), "odd.png", metadata={transfer.METADATA_KEY: json.dumps(manifest)})
+    return main(["info", "odd.png"]), *capsys.readouterr()
+
+
+def test_every_malformed_story_gives_one_line(painted: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    junk: list[Any] = [None, [], {}, "", "x", 5, -1.5, True, [[]], [1], [1, 2, 3], {"a": []}, 10**400, math.nan]
+    for key in painted:
+        for value in junk:
+            code, out, err = _info(painted | {key: value}, capsys)
+            assert (code, err) == (0, "") or (code == 1 and not out and err.count("\n") == 1), (key, value)
+        code, out, err = _info({k: v for k, v in painted.items() if k != key}, capsys)
+        assert code in (0, 1) and "bug" not in err and err.count("\n") == code
+    assert _info(painted | {"size": []}, capsys)[::2] == (1, f"styletut: error: {cli._damaged('odd.png')}\n")
+
+
+ESCAPES = "\x1b[31m\x1b]0;title\x07\r\n\x9b2J\u202e"
+
+
+def _is_plain(text: str) -> bool:
+    return all(letter == "\n" or letter.isprintable() for letter in text)
+
+
+def test_no_escape_sequence_in_a_picture_or_recipe_reaches_the_terminal(
+    painted: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = {key: f"{value}{ESCAPES}" for key, value in painted.items() if isinstance(value, str)}
+    texts["stopped"] = ESCAPES
+    recipe = painted["recipe"] | dict.fromkeys(("name", "source", "note"), ESCAPES)
+    code, out, err = _info(painted | texts | {"recipe": recipe, "losses": {ESCAPES: 1.0}}, capsys)
+    assert code == 0 and out.count("title") >= 4 and _is_plain(out), err
+    assert _info(painted | texts | {"recipe": recipe | {"name": "fast", ESCAPES: ESCAPES}}, capsys)[0] == 0
+    Path("odd.json").write_text(json.dumps(recipe))
+    for words in (["recipes", "odd.json"], ["recipes", "odd.json", "--json"], ["info", "odd.png", "--json"]):
+        assert main(words) == 0
+        assert _is_plain(capsys.readouterr().out)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+def test_no_escape_sequence_in_a_name_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = ESCAPES.replace("/", "") + ".png"
+    os.link("photo.png", odd)
+    for code, words in (
+        (0, [odd, "painting.png", "-o", f"out{odd}", *SHORT]),
+        (1, [f"no{odd}", "painting.png", *SHORT]),
+        (1, [odd, "painting.png", "-r", ESCAPES, *SHORT]),
+        (1, [odd, "painting.png", "--weights", ESCAPES]),
+        (1, [odd, "painting.png", "--checkpoint", ESCAPES]),
+        (1, [odd, "painting.png", "--set", f"{ESCAPES}=1"]),
+        (1, ["info", odd]),
+        (1, ["resume", odd, "-o", "new.png"]),
+        (1, ["resume", f"no{odd}"]),
+        (1, ["samples", ESCAPES]),
+        (1, ["layers", ESCAPES]),
+        (2, [odd, "painting.png", f"--{ESCAPES}"]),
+        (2, [odd, "painting.png", "--tile", ESCAPES]),
+        (2, ["layers", "vgg19", ESCAPES]),
+    ):
+        assert main(words) == code, words
+        out, err = capsys.readouterr()
+        assert _is_plain(out + err.replace("\r", "")) and "title" in out + err, words
+
+
+HOSTILE = [
+    "", " ", "-", "--", "0", "-1", "1.5", "1e308", "-1e-308", "NaN", "-Infinity", "9" * 30, "9" * 5000, "true", "null",
+    "[]", "{}", "[[1, 1]]", "[[1, Infinity]]", '{"relu1_1": 1e308}', ESCAPES, "\udcff", "../..", "x" * 300, "0x10",
+]  # fmt: skip
+
+
+def test_no_value_of_any_option_is_taken_for_a_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every option with every hostile value, up to where the work would begin."""
+
+    def plan(content: object, style: object, recipe: recipes.Recipe, **options: Any) -> None:
+        options.pop("progress")
+        transfer.iterate(content, style, recipe, **options)  # type: ignore[arg-type]
+        raise LayerError("it would begin")
+
+    monkeypatch.setattr(transfer, "stylize", plan)
+    monkeypatch.setattr(transfer, "resume", lambda path, **options: transfer.Run.load(path, weights=options["weights"]))
+    options = [
+        action.option_strings[-1]
+        for action in cli._paint_parser(describe=False)._actions
+        if action.option_strings and action.nargs != 0
+    ]
+    assert len(options) > 20 and {"--set", "--start", "--max-memory", "--bits"} <= set(options)
+    fields = [field.name for field in dataclasses.fields(recipes.Recipe)]
+    tried = [f"{option}={value}" for option in options for value in HOSTILE]
+    words = [["photo.png", "painting.png", "-q", "--size=16", "--weights=random", word] for word in tried]
+    words += [
+        ["photo.png", "painting.png", "-q", "--size=16", "--weights=random", "--set", f"{field}={value}"]
+        for field in fields
+        for value in HOSTILE
+    ]
+    for command in ("samples", "samples --size=16x16 -o", "resume", "info", "layers", "recipes"):
+        words += [[*command.split(), value] for value in HOSTILE]
+        words += [[*command.split(), "--", value] for value in HOSTILE]
+    before, wrong = everything(), []
+    for line in words:
+        code = main(line)
+        out, err = capsys.readouterr()
+        fine = code in (0, 1, 2) and "bug" not in err and _is_plain(out + err) and err.count("\n") <= 1
+        if not fine or not before.items() <= everything().items():
+            wrong.append((line[-1][:60], code, err[:200]))
+    assert not wrong, (len(wrong), len(words), wrong)
+
+
+# --- without torch -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "raise ImportError('libtorch_cpu.so: cannot open shared object file')",
+        "raise OSError(8, 'cannot load libc10.so')",
+        "raise ModuleNotFoundError('No module named torch', name='torch')",
+        "raise RuntimeError('broken\\nin two lines')",
+    ],
+)
+@pytest.mark.parametrize("words", [["photo.png", "painting.png"], ["recipes"], ["info", "photo.png"]])
+def test_without_torch_one_line_says_how_to_install_it(fault: str, words: list[str]) -> None:
+    Path("stub/torch").mkdir(parents=True)
+    Path("stub/torch/__init__.py").write_text(fault)
+    path = os.pathsep.join(["stub", str(Path(cli.__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-m", "styletut", *words],
+        capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("styletut: error: torch cannot be imported (")
+    assert done.stderr.endswith(": install it as https://pytorch.org/get-started/locally says\n")
+
+
+def test_without_torch_there_is_help() -> None:
+    Path("stub/torch").mkdir(parents=True)
+    Path("stub/torch/__init__.py").write_text("raise ImportError")
+    path = os.pathsep.join(["stub", str(Path(cli.__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-m", "styletut", "--help"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.returncode == 0 and "usage: styletut" in done.stdout and not done.stderr
 
 
 # --- weights -----------------------------------------------------------------------------------------
