@@ -446,19 +446,22 @@ class _Picture:
     def stem(self) -> str:
         return self.sample or Path(self.name).stem
 
-    def load(self) -> Tensor:
+    def load(self, max_memory: int | None = None) -> Tensor:
         from . import images, samples
 
-        return samples.load(self.sample) if self.sample is not None else images.load_image(self.name)
+        if self.sample is not None:
+            return samples.load(self.sample)
+        return images.load_image(self.name, max_memory=max_memory)
 
-    def load_for(self, recipe: Recipe, *, flatten: bool) -> tuple[Tensor, Tensor | None]:
+    def load_for(self, recipe: Recipe, *, flatten: bool, max_memory: int | None) -> tuple[Tensor, Tensor | None]:
         """The picture and its transparency at the recipe's size: resized together, or edges would get a fringe."""
         from . import images
 
         source = self.name if self.sample is None else self.load()
+        options = {"fit": recipe.fit, "upscale": recipe.upscale, "max_memory": max_memory}
         if flatten:
-            return images.load_image(source, recipe.size, fit=recipe.fit, upscale=recipe.upscale), None
-        return images.load_image(source, recipe.size, fit=recipe.fit, upscale=recipe.upscale, alpha="keep")
+            return images.load_image(source, recipe.size, **options), None
+        return images.load_image(source, recipe.size, alpha="keep", **options)
 
 
 @dataclass(frozen=True)
@@ -726,9 +729,11 @@ def _work(jobs: list[_Job], several: bool, recipe: Recipe, args: argparse.Namesp
         text = _MEMORY if _is_memory(error) else str(error)
         failures.extend(text if job.content.name in text else f"{job.content.name}: {text}" for job in jobs)
 
-    paintings = {style: style.load() for job in jobs for style in job.styles}  # each once, and before any work
+    paintings = {
+        style: style.load(_memory(args)) for job in jobs for style in job.styles
+    }  # each once, and before any work
     start = _start_picture(args)
-    args.start = None if start is None or not jobs else start.load()
+    args.start = None if start is None or not jobs else start.load(_memory(args))
     code, written = 0, 0
     signals = _signals.current()
     estimated = args.quiet and not args.dry_run
@@ -771,7 +776,7 @@ def _batches(
         try:
             # What cannot hold transparency is painted as it will be seen.
             opaque = args.flatten or job.output.path.suffix.lower() in (".jpg", ".jpeg")
-            content, alpha = job.content.load_for(recipe, flatten=opaque)
+            content, alpha = job.content.load_for(recipe, flatten=opaque, max_memory=_memory(args))
             images.check_savable(job.output.path, _size(content), bits=args.bits)
         except Exception as error:
             failed([job], error)
@@ -984,6 +989,13 @@ def _is_newer(name: str, moment: float) -> bool:
 def _words(*names: str | Path) -> str:
     """Names of files as words of a command."""
     return shlex.join(f".{os.sep}{name}" if str(name).startswith("-") else str(name) for name in names)
+
+
+def _memory(args: argparse.Namespace) -> int | None:
+    """What --max-memory allows, in bytes."""
+    from . import memory
+
+    return None if args.max_memory is None else memory.parse(args.max_memory)
 
 
 def _size(picture: Tensor) -> tuple[int, int]:

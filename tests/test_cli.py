@@ -463,6 +463,16 @@ def test_a_picture_that_does_not_fit_is_refused_before_it_is_begun(
     assert "'much' is no amount of memory: write it like 4GB" in capsys.readouterr().err
 
 
+def test_the_memory_for_reading_a_picture_counts(
+    pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(transfer, "stylize", None)
+    Image.new("RGB", (6000, 6000)).save("large.png")
+    for words in (["large.png", pair[1]], [pair[0], "large.png"], [*pair, "--start", "large.png"]):
+        assert main([*words, "-o", "out.png", *SHORT, "--max-memory", "200MB"]) == 1
+        assert "over the 200 MB allowed" in capsys.readouterr().err
+
+
 def test_in_tiles_the_picture_is_the_same(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     sized = [*pair, *SHORT, "--precision", "float64"]
     assert main([*sized, "-o", "whole.png", "-q"]) == 0
