@@ -12,8 +12,8 @@ def main() -> int:
         from .cli import main
 
         return main()
-    except KeyboardInterrupt:  # while it was imported
-        print("styletut: interrupted; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt:  # while it was imported, or an error was being explained
+        print("styletut: interrupted", file=sys.stderr)
         return 130
 
 

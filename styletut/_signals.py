@@ -59,7 +59,8 @@ class Interrupts:
 
 def current() -> Interrupts:
     """What signals do here; outside of `handled` one that none reaches."""
-    return Interrupts() if _active is None else _active
+    mine = threading.current_thread() is threading.main_thread()
+    return _active if _active is not None and mine else Interrupts()
 
 
 @contextmanager

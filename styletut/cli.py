@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = _INTERRUPTED
         except Exception as error:
             if "--debug" in argv:
-                traceback.print_exc()
+                print(printable(traceback.format_exc(), keep="\n"), file=sys.stderr)
             code = _explain(error)
     out.close()
     err.close()
@@ -412,7 +412,7 @@ def _value(field: str, text: str) -> Any:
     if field == "size":
         if text == "own":
             return None
-        if pair := re.fullmatch(r"(\d+)x(\d+)", text):
+        if pair := re.fullmatch(r"(\d{1,18})x(\d{1,18})", text):
             return int(pair[1]), int(pair[2])
     try:
         value = json.loads(text)
@@ -1010,6 +1010,7 @@ def _resume(argv: list[str]) -> int:
     _options_of_a_run(parser)
     parser.add_argument("--weights", help="the network's weights, if they are no longer where they were")
     args = parser.parse(argv)
+    args.started = 0.0  # however old the saved run is, it is this one
     run = Path(args.checkpoint)
     if not run.is_file():
         raise CheckpointError(f"there is no saved run {args.checkpoint!r}: check the path")

@@ -478,6 +478,7 @@ def test_no_escape_sequence_in_a_name_reaches_the_terminal(capsys: pytest.Captur
 HOSTILE = [
     "", " ", "-", "--", "0", "-1", "1.5", "1e308", "-1e-308", "NaN", "-Infinity", "9" * 30, "9" * 5000, "true", "null",
     "[]", "{}", "[[1, 1]]", "[[1, Infinity]]", '{"relu1_1": 1e308}', ESCAPES, "\udcff", "../..", "x" * 300, "0x10",
+    "9" * 5000 + "x1",
 ]  # fmt: skip
 
 
