@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from test_cli import ENVIRONMENT, SHORT, draw
+from test_cli import ENVIRONMENT, draw
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="streams of Linux")
 
@@ -22,6 +22,11 @@ import functools, io, json, os, sys
 import tqdm.auto
 from styletut import cli, distributed, images, samples, transfer, vgg
 vgg.random_weights = functools.partial(vgg.random_weights, width=0.1)
+photo, painting = images.load_image("photo.png"), images.load_image("painting.png")
+run = transfer.iterate(photo, painting, size=16, weights="random", scales=((1.0, 2),))
+next(run)
+run.save("run.pt")
+transfer.stylize(photo, painting, size=16, weights="random", scales=((1.0, 1),), progress=False).save("whole.png")
 
 
 def broken(number, kind):
@@ -52,13 +57,14 @@ for number, (out, err, words) in enumerate(json.load(open("cases.json"))):
     print(os.waitstatus_to_exitcode(status), flush=True)
 """
 KINDS = ["closed", "pipe", "full"]
+TINY = ["--size", "16", "--steps", "1", "--weights", "random", "--set", "scales=[[1, 1]]"]
 PAIR = ["../../photo.png", "../../painting.png"]
 COMMANDS: dict[str, list[str]] = {
-    "one": [*PAIR, "-o", "out.png", *SHORT],
-    "several": ["../../in", PAIR[1], "-o", "out", *SHORT],
+    "one": [*PAIR, "-o", "out.png", *TINY],
+    "several": ["../../in", PAIR[1], "-o", "out", *TINY],
     "resume": ["resume", "../../run.pt", "-o", "out.png"],
     "sample": ["samples", "waves", "--size", "16x16", "-o", "out.png"],
-    "dry": [*PAIR, "--dry-run", *SHORT],
+    "dry": [*PAIR, "--dry-run", *TINY],
     "info": ["info", "../../whole.png"],
     "recipes": ["recipes"],
     "layers": ["layers"],
@@ -68,7 +74,7 @@ COMMANDS: dict[str, list[str]] = {
     "mistake": [*PAIR, "--nonsense"],
 }
 PAINTING = {"one": ["out.png"], "resume": ["out.png"], "sample": ["out.png"]} | {
-    "several": [f"out/{name}-painting.png" for name in "abc"]
+    "several": [f"out/{name}-painting.png" for name in "ab"]
 }
 
 
@@ -76,23 +82,19 @@ def test_painting_survives_every_broken_stream_and_printing_says_that_it_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for seed, name in enumerate(("photo.png", "painting.png", "in/a.png", "in/b.png", "in/c.png")):
+    for seed, name in enumerate(("photo.png", "painting.png", "in/a.png", "in/b.png")):
         draw(name, seed)
     Path("cases").mkdir()
     pairs = [pair for pair in itertools.product(["sound", *KINDS], repeat=2) if pair != ("sound", "sound")]
     cases = [(*pair, name) for pair in pairs for name in COMMANDS]
-    first = [
-        ("sound", "sound", [*PAIR, "-o", "../../whole.png", *SHORT]),
-        ("sound", "sound", [*PAIR, "--checkpoint", "../../run.pt", *SHORT, "--set", "scales=[[1, 25]]"]),
-    ]
-    Path("cases.json").write_text(json.dumps([*first, *((out, err, COMMANDS[name]) for out, err, name in cases)]))
+    Path("cases.json").write_text(json.dumps([(out, err, COMMANDS[name]) for out, err, name in cases]))
     done = subprocess.run(
         [sys.executable, "-c", CASES], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, timeout=280
     )
     codes = [int(line) for line in done.stdout.split()]
-    assert done.returncode == 0 and len(codes) == 2 + len(cases) and codes[:2] == [0, 0]
+    assert done.returncode == 0 and len(codes) == len(cases)
     wrong = []
-    for number, ((out, err, name), code) in enumerate(zip(cases, codes[2:], strict=True), start=2):
+    for number, ((out, err, name), code) in enumerate(zip(cases, codes, strict=True)):
         folder = Path("cases", str(number))
         written = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
         # What a reader has left or nobody asked for is no error; where it was to be printed and cannot be, it is.
