@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
@@ -23,6 +26,14 @@ def same_random_numbers() -> None:
 def visible_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some tests look at progress bars, also where whoever calls them has switched bars off."""
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def heard_ctrl_c() -> Iterator[None]:
+    """Python's own handling of Ctrl-C: a shell's background ignores it, and so would whatever is tested."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def smooth_noise(rows: int, columns: int, seed: int) -> Tensor:
