@@ -119,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter shows another
             stream.reconfigure(errors="replace")
     out, err = _streams.Unbreakable(sys.stdout), _streams.Unbreakable(sys.stderr)
-    with redirect_stdout(out), redirect_stderr(err), _short_warnings(), _signals.handled() as signals:
+    shown = redirect_stdout(typing.cast(typing.TextIO, out)), redirect_stderr(typing.cast(typing.TextIO, err))
+    with shown[0], shown[1], _short_warnings(), _signals.handled() as signals:
         signals.say = _notice
         try:
             code = _run(argv)
@@ -458,7 +459,7 @@ class _Picture:
         from . import images
 
         source = self.name if self.sample is None else self.load()
-        options = {"fit": recipe.fit, "upscale": recipe.upscale, "max_memory": max_memory}
+        options: dict[str, Any] = {"fit": recipe.fit, "upscale": recipe.upscale, "max_memory": max_memory}
         if flatten:
             return images.load_image(source, recipe.size, **options), None
         return images.load_image(source, recipe.size, alpha="keep", **options)
@@ -893,7 +894,8 @@ def _conclude(
         path, replace = outputs[0].path, args.existing == "replace"
         outputs = [_Output(path.with_stem(f"{path.stem}-{i}"), replace) for i in range(1, count + 1)]
         alphas, folders = [None] * count, [*folders, *[None] * (count - 1)]
-    code, written = 0, []
+    code = 0
+    written: list[Path] = []
     for i, (output, alpha, folder) in enumerate(zip(outputs, alphas, folders, strict=True)):
         one = dataclasses.replace(result, picture=result.picture[i : i + 1])
         if alpha is not None:  # a run that was stopped at a coarse scale has a smaller picture

@@ -34,7 +34,7 @@ def _prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     monkeypatch.chdir(tmp_path)
     draw("photo.png", 1)
     draw("painting.png", 2)
-    usual = {
+    usual: dict[int, Any] = {
         signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL
     }  # fmt: skip
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
