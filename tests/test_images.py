@@ -529,9 +529,9 @@ def test_every_kind_of_tiff_is_read_as_it_was_written(dtype: str, planes: str) -
         stream.seek(0)
         picture, alpha = load_image(stream, alpha="keep")
         got = np.ones((19, 37, 1)) if alpha is None else alpha[0].permute(1, 2, 0).numpy()
-        # Pillow divides by alpha in steps of an 8-bit number.
-        slack = 0.025 if extra == "assocalpha" and dtype[0] == "u" else 2e-6
-        assert np.abs(got - wanted).max() < 2e-6, kind
+        # Pillow reads premultiplied colour at 8 bits, rounds down, and divides by an alpha of 0.3 or more.
+        slack = 0.03 if extra == "assocalpha" and dtype[0] == "u" else 2e-6
+        assert np.abs(got - wanted).max() < max(2e-6, slack / 6), kind
         assert np.abs(picture[0].permute(1, 2, 0).numpy() - colour).max() < slack, kind
 
 
