@@ -287,6 +287,8 @@ def _options_of_a_run(parser: _Parser) -> None:
     parser.add_argument("--max-memory", metavar="GB", help="what it may take, as 4GB (default: most of what is free)")
     parser.set_defaults(shared=False, started=time.time())
     parser.add_argument("--tile", type=int, metavar="PIXELS", help="compute in tiles of about so many pixels a side")
+    shows = "show the picture on its way, in a terminal that can: auto, kitty, iterm2 or sixel"
+    parser.add_argument("--show", choices=("auto", "kitty", "iterm2", "sixel"), metavar="PROTOCOL", help=shows)
 
 
 def _paint_parser(describe: bool) -> _Parser:
@@ -867,7 +869,7 @@ def _finish(
                 max_memory=args.max_memory,
                 tile=args.tile,
                 shared=args.shared,
-                progress=not args.quiet,
+                progress=not args.quiet and (args.show or True),
             )
         # From here on signals wait: `stylize` and `resume` leave it so.
         if args.shared and distributed.launched()[0] > 0:
