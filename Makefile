@@ -60,7 +60,7 @@ nbval: $(STAMP)  ## execute every notebook again, as on Colab and from the built
 notebooks: $(STAMP)  ## execute every notebook and write it back, normalised (ONLY=book/04*.ipynb for some)
 	$(BIN)/python tools/run_notebooks.py $(or $(ONLY),$(NOTEBOOKS))
 
-browser: $(STAMP)  ## open the built book and the figures in headless Chromium (after `make book`)
+browser: $(STAMP)  ## figures, notebooks in JupyterLab and the built book (after `make book`) in headless Chromium
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests -m browser
 
 format: $(STAMP)  ## let ruff rewrite the code
