@@ -157,7 +157,9 @@ class _Panel(_View):
         finally:
             if self._text is not None:
                 for widget in (self._box, self._button, self._text):
-                    widget.close()
+                    for part in (widget, widget.layout, getattr(widget, "style", None)):
+                        if part is not None:
+                            part.close()
 
     def _last_line(self) -> str:
         history = self.run.history

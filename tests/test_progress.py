@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 
 
 def paint(photo: Tensor, painting: Tensor, tiny: Weights, **options: Any) -> st.Result:
-    return st.stylize(photo, painting, weights=tiny, scales=((0.5, 3), (1.0, 3)), **options)
+    return st.stylize(photo, painting, weights=tiny, scales=((1.0, 6),), **options)
 
 
 @pytest.fixture
