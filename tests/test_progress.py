@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 import styletut as st
-from styletut import _progress
+from styletut import _progress, vgg
 from styletut.cli import main
 from styletut.errors import RecipeError
 from styletut.vgg import Weights
@@ -138,9 +138,9 @@ def test_pictures_are_drawn_over_each_other_above_the_bar(
     photo: Tensor,
     painting: Tensor,
     tiny: Weights,
+    capsys: pytest.CaptureFixture[str],  # before the terminal, which takes its stdout's place
     terminal: Terminal,
     monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(_progress, "SELDOM", 0.0)
     monkeypatch.setattr(_progress, "SHARE", 1e9)
@@ -153,14 +153,15 @@ def test_pictures_are_drawn_over_each_other_above_the_bar(
     assert len(drawn) == 1 + 6 + 1  # a picture for each step, and the last one
     for picture in drawn[1:]:
         assert picture.startswith(begin) and picture.endswith(f"\x1b8\x1b[{rows}B\r") and "\n" not in picture
-    assert "6/6" in capfd.readouterr().err
+    assert "6/6" in capsys.readouterr().err
 
 
 def test_the_command_line_asks_for_the_picture_with_show(
-    photo: Tensor, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Weights, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    st.save_image(photo, "photo.png")
+    monkeypatch.setattr(vgg, "random_weights", lambda *_, **__: tiny)
+    GRADIENT.resize((40, 40)).save("photo.png")
     words = ["photo.png", "photo.png", "-o", "out.png", "--weights", "random", "--size", "32", "--steps", "2"]
     assert main([*words, "--show", "iterm2"]) == 0
     shown, rest = terminal.getvalue().rsplit("\x1b8", 1)
