@@ -206,7 +206,8 @@ def curve(history: Sequence[dict[str, Any]]) -> str:
     ]
     if len(points) < 2:
         return ""
-    (low, high), last = (f(y for *_, y in points) for f in (min, max)), points[-1][0]
+    heights = [y for *_, y in points]
+    low, high, last = min(heights), max(heights), points[-1][0]
     lines = []
     for scale in sorted({scale for _, scale, _ in points}):
         spots = [(4 + 292 * i / last, 96 - 92 * (y - low) / ((high - low) or 1)) for i, s, y in points if s == scale]
