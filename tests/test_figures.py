@@ -596,7 +596,7 @@ def test_a_grid_takes_rows_of_any_kind_and_names_every_pair_of_values():
     assert captions(figure) == [
         f"style weight {weight}, pooling {kind}" for weight in ("0.1", "1", "10") for kind in ("max", "average")
     ]
-    assert re.findall(r'<figure class="pic( on)?">', figure.html) == [""] * 5 + [" on"]
+    assert re.findall(r'<figure class="pic( on)?"( hidden)?>', figure.html) == [("", " hidden")] * 5 + [(" on", "")]
     assert re.findall(r'aria-label="([\w ]+)" aria-valuetext="(\w+)"', figure.html) == [
         ("style weight", "10"),
         ("pooling", "average"),
@@ -609,6 +609,20 @@ def test_two_parameters_of_one_name_and_a_single_value_are_still_a_grid():
     assert captions(same)[2] == "weight 2, weight 3"
     assert same.html.count('type="range"') == 2
     assert grid([[picture()] * 2], [1], [3, 4]).html.count('type="range"') == 1  # one value needs no slider
+
+
+def stripped(figure: figures.HTMLFigure) -> str:
+    """What is left where a host lets neither styles nor scripts through."""
+    return re.sub(r"<(style|script|svg)\b.*?</\1>|</?noscript>", "", figure.html, flags=re.S)
+
+
+def test_without_styles_and_scripts_one_picture_is_left_and_a_word_on_how_to_play():
+    for figure in small_html():
+        left = stripped(figure)
+        shown = left.count("<figure ") - len(re.findall(r"<figure [^>]*hidden>", left))
+        assert shown == (2 if "divider" in ids(figure.html)[0] else 1)
+        assert all("hidden" in tag for tag in re.findall(r'<\w+ class="(?:bar|knob)"[^>]*>', left))
+        assert "Run this cell, or trust the notebook" in left
 
 
 def test_a_saved_page_is_whole_and_replaces_the_old_one(tmp_path):
@@ -812,6 +826,44 @@ def test_without_scripts_every_picture_is_seen_and_no_control(visit):
         assert page.locator("figcaption").all_inner_texts() == page.locator("img").evaluate_all(
             "all => all.map(i => i.alt)"
         )
+
+
+@pytest.mark.browser
+def test_without_styles_and_scripts_one_picture_is_seen_and_no_control(visit):
+    for figure, count in ((red_and_blue(), 2), (traffic_light(), 1), (three_names(), 1), (colour_table(), 1)):
+        page = visit(stripped(figure))
+        assert sum(image.is_visible() for image in page.locator("img").all()) == count
+        assert not any(control.is_visible() for control in page.locator("input, button, label").all())
+        assert page.get_by_text("Run this cell").is_visible()
+    page = visit(red_and_blue(), traffic_light(), three_names(), colour_table())
+    assert not any(word.is_visible() for word in page.get_by_text("Run this cell").all())
+
+
+@pytest.mark.browser
+def test_a_host_hears_no_key_that_is_pressed_in_a_figure_but_its_own_shortcuts(visit):
+    host = """<script>heard = []; document.addEventListener("keydown", function (event) {
+        heard.push(event.key); event.preventDefault(); }, true);</script>"""
+    page = visit(host, red_and_blue(), traffic_light(), colour_table())
+    for slider in page.get_by_role("slider").all():
+        before = slider.get_attribute("aria-valuetext")
+        slider.focus()
+        page.keyboard.press("End")
+        page.keyboard.press("d")
+        assert slider.get_attribute("aria-valuetext") != before
+    assert page.evaluate("heard") == []
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Control+s")
+    assert {"Enter", "s"} <= set(page.evaluate("heard"))
+    page.evaluate("document.activeElement.blur(); heard.length = 0")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("heard") == ["ArrowDown"]
+
+
+@pytest.mark.browser
+def test_the_knob_is_round_where_a_host_narrows_what_is_drawn(visit):
+    page = visit("<style>main svg{max-width:100%}</style>", red_and_blue())
+    box = page.locator(".knob svg").bounding_box()
+    assert (round(box["width"]), round(box["height"])) == (40, 40)
 
 
 @pytest.mark.browser
