@@ -17,9 +17,10 @@ unit portable nbval: export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 NOTEBOOKS = $(wildcard book/*.ipynb)
+READERS   = $(wildcard notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint types unit portable nbval notebooks browser format clean
+.PHONY: help venv book test lint types unit portable nbval notebooks readers browser format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,11 +55,15 @@ unit: $(STAMP)  ## pytest with coverage
 portable: $(STAMP)  ## the tests that compare numbers, on another instruction set
 	$(BIN)/python tools/portable.py -n $(JOBS) --dist worksteal
 
-nbval: $(STAMP)  ## execute every notebook again, as on Colab and from the built wheel, and compare
-	$(BIN)/python tools/check_notebooks.py $(or $(ONLY),$(NOTEBOOKS))
+nbval: $(STAMP)  ## execute notebooks/, as on Colab and from the built wheel, and compare
+	$(BIN)/python tools/check_notebooks.py $(or $(ONLY),$(READERS))
 
 notebooks: $(STAMP)  ## execute every notebook and write it back, normalised (ONLY=book/04*.ipynb for some)
 	$(BIN)/python tools/run_notebooks.py $(or $(ONLY),$(NOTEBOOKS))
+	$(BIN)/python tools/reader_notebooks.py
+
+readers: $(STAMP)  ## write notebooks/ anew from the stored chapters: plain Markdown, nothing is executed
+	$(BIN)/python tools/reader_notebooks.py
 
 browser: $(STAMP)  ## figures, notebooks in JupyterLab and the built book (after `make book`) in headless Chromium
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests -m browser

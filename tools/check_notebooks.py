@@ -5,9 +5,10 @@ can be imported until the notebook's own first cell has installed it. A stand-in
 installs the wheel that was built a moment ago in place of the published one. nbval does the rest, side by side.
 
 A live figure (`figures.live`) is played with twice, where it stands and after the last cell: every control goes to
-every option and to both of its ends. There must be no error, and the pictures must be the same both times.
+every option and to both of its ends. There must be no error, and the pictures must be the same both times. The solutions,
+which a reader notebook has as text, are executed after everything else.
 
-    python tools/check_notebooks.py book/01-first-transfer.ipynb book/02-pictures.ipynb
+    python tools/check_notebooks.py notebooks/01-first-transfer.ipynb notebooks/02-pictures.ipynb
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+
+from reader_notebooks import append_solutions
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_SECONDS = 600  # a machine that is busy with other work can need five times the usual
@@ -128,6 +131,7 @@ def main(paths: list[str]) -> int:
             own = folder / path.stem  # a folder for each: what one writes, the next must not find
             own.mkdir()
             nbformat.write(with_play(nbformat.read(path, as_version=4)), own / path.name)
+            append_solutions(own / path.name)
             copies.append(str(own / path.name))
         environment = {"OMP_NUM_THREADS": "1"} | os.environ  # each notebook one, and several at a time
         environment["PYTHONPATH"] = os.pathsep.join([str(modules), str(site)])

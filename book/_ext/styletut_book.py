@@ -4,6 +4,7 @@
 - Names of Python, torch, NumPy, Pillow and matplotlib in the API reference link to their documentation, by rule:
   an inventory would have to be downloaded at each build.
 - The bibliography is labelled as it is cited, by author and year.
+- The rocket and the download button hand out the chapter in plain Markdown, from notebooks/.
 - `exercise-list` makes a list of all exercises, `versions` one of the packages that built the book.
 """
 
@@ -88,6 +89,25 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str,
 
     for key in ("script_files", "css_files"):
         context[key] = [file for file in context[key] if not is_thebe(file)]
+
+
+def hand_out_readers(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let the rocket and the download button lead to a chapter's notebook in plain Markdown: Colab knows no MyST."""
+    reader = f"notebooks/{Path(pagename).name}.ipynb"
+    if (Path(app.srcdir) / reader).exists():
+        for group in context.get("header_buttons", []):
+            for button in group.get("buttons", []):
+                if "url" in button:
+                    button["url"] = button["url"].replace(f"{pagename}.ipynb", reader)
+
+
+def copy_readers(app: Sphinx, exception: Exception | None) -> None:
+    """Put what the download button hands out into the built book."""
+    if not exception and app.builder.format == "html":
+        target = Path(app.outdir) / "_sources" / "notebooks"
+        shutil.copytree(
+            Path(app.srcdir) / "notebooks", target, ignore=lambda *_: [".ipynb_checkpoints"], dirs_exist_ok=True
+        )
 
 
 def mend_citation_roles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
@@ -194,6 +214,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("missing-reference", resolve_external)
     app.connect("autodoc-process-docstring", shield_attributes, priority=400)  # before napoleon's 500
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", hand_out_readers, priority=900)  # after the theme has made its buttons
     app.connect("html-page-context", mend_citation_roles)
+    app.connect("build-finished", copy_readers)
     app.connect("build-finished", add_offline_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
