@@ -400,7 +400,7 @@ def test_places_and_numbers_are_those_of_the_built_book() -> None:
 def test_links_lead_to_the_published_pages(name: str) -> None:
     text = "\n".join(cell.source for cell in nbformat.read(READERS / f"{name}.ipynb", as_version=4).cells)
     links = re.findall(rf"\]\({re.escape(PUBLISHED)}([^)#]+)\.html(?:#([^)]+))?\)", text)
-    assert len(links) > 10
+    assert links
     for where, anchor in links:
         assert (HTML / f"{where}.html").exists(), where
         assert not anchor or f'id="{anchor}"' in page(where), f"{where}#{anchor}"
