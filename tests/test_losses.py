@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from styletut import losses
 from styletut.errors import StyletutError
-from styletut.losses import content_loss, gram_matrix, style_loss, total_variation
+from styletut.losses import content_factor, content_loss, gram_matrix, style_factor, style_loss, total_variation
 
 pytestmark = pytest.mark.numerical
 
@@ -505,6 +504,40 @@ def test_relative_forms_refuse_a_zero_target_anywhere_in_a_batch() -> None:
 def test_a_relative_loss_is_relative_to_every_channel_of_the_target(channels: int) -> None:
     """The power is summed in pieces of 64 channels."""
     target = torch.randn(2, channels, 4, 5, generator=torch.Generator().manual_seed(channels), dtype=torch.float64)
-    torch.testing.assert_close(losses.content_factor("relative", target), 1 / target.square().flatten(1).sum(1))
+    torch.testing.assert_close(content_factor("relative", target), 1 / target.square().flatten(1).sum(1))
     gram = gram_matrix(target)
-    torch.testing.assert_close(losses.style_factor("relative", gram), 1 / gram.square().flatten(1).sum(1))
+    torch.testing.assert_close(style_factor("relative", gram), 1 / gram.square().flatten(1).sum(1))
+
+
+# One target serves a whole batch; small and faraway features are features.
+
+
+@pytest.mark.parametrize("form", CONTENT_FORMS)
+def test_one_content_target_serves_every_picture_of_a_batch(form: str) -> None:
+    a, b = random(3, 2, 4, 5, seed=1), random(1, 2, 4, 5, seed=2)
+    singles = sum(np_content(a[i].numpy(), b[0].numpy(), form) for i in range(3))
+    assert content_loss(a, b, form).item() == pytest.approx(singles, rel=1e-12)
+    with pytest.raises(StyletutError, match="do not match"):
+        content_loss(a, b.expand(2, 2, 4, 5), form)
+
+
+@pytest.mark.parametrize("form", STYLE_FORMS)
+def test_one_style_serves_every_picture_of_a_batch(form: str) -> None:
+    a, b = random(3, 2, 4, 5, seed=1), random(1, 2, 4, 5, seed=2)
+    singles = sum(np_style(a[i].numpy(), b[0].numpy(), form, pixels=70) for i in range(3))
+    assert torch_style(a, b, form).item() == pytest.approx(singles, rel=1e-11)
+    with pytest.raises(StyletutError, match="do not match"):
+        torch_style(a, b.expand(2, 2, 4, 5), form)
+
+
+def test_the_mean_of_a_single_feature_is_its_square() -> None:
+    a, b = (torch.full((1, 1, 1, 1), value, dtype=torch.float64) for value in (5.0, 2.0))
+    assert content_loss(a, b, "mean").item() == 9.0
+
+
+@pytest.mark.parametrize("form", ["gatys", "picture", "mean"])
+def test_factors_lie_on_the_device_of_their_target(form: str) -> None:
+    """The device that every machine has beside the CPU computes nothing, but knows where things lie."""
+    features, gram = torch.empty(1, 3, 4, 5, device="meta"), torch.empty(1, 3, 3, device="meta")
+    assert content_factor("mean", features).device.type == "meta"
+    assert style_factor(form, gram, positions=20, pixels=70).device.type == "meta"
