@@ -5,8 +5,8 @@ can be imported until the notebook's own first cell has installed it. A stand-in
 installs the wheel that was built a moment ago in place of the published one. nbval does the rest, side by side.
 
 A live figure (`figures.live`) is played with twice, where it stands and after the last cell: every control goes to
-every option and to both of its ends. There must be no error, and the pictures must be the same both times. The solutions,
-which a reader notebook has as text, are executed after everything else.
+every option and to both of its ends. There must be no error, and the pictures must be the same both times. The
+solutions, which a reader notebook has as text, are executed after everything else.
 
     python tools/check_notebooks.py notebooks/01-first-transfer.ipynb notebooks/02-pictures.ipynb
 """
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-
 from reader_notebooks import append_solutions
 
 ROOT = Path(__file__).resolve().parents[1]
