@@ -43,9 +43,31 @@ def test_what_is_no_amount_of_memory(text: int | float | str) -> None:
         memory.parse(text)
 
 
+@pytest.mark.parametrize(("power", "letter"), [(1, "k"), (2, "M"), (3, "G"), (4, "t")])
+def test_units_are_powers_of_1000_or_with_an_i_of_1024(power: int, letter: str) -> None:
+    assert memory.parse(f" 2.5{letter}B") == memory.parse(f"2.5 {letter} ") == 2.5 * 1000**power
+    assert memory.parse(f"2.5 {letter}iB") == memory.parse(f"2.5{letter}i") == 2.5 * 1024**power
+
+
+def test_an_amount_is_a_byte_at_least() -> None:
+    assert memory.parse("1") == 1 and memory.parse("1.9") == 1
+    with pytest.raises(RecipeError, match="is no amount of memory"):
+        memory.parse(".9")
+
+
 def test_the_memory_of_this_machine() -> None:
     found = memory.available(torch.device("cpu"))
     assert found is not None and 10**7 < found < 10**14
+
+
+def test_what_torch_keeps_of_a_graphics_processor_is_free_for_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 9000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 500)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 30)
+    assert memory.available(torch.device("cuda")) == 1470
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 1000)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 30)
+    assert memory.available(torch.device("mps")) == 970
 
 
 V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -126,6 +148,41 @@ def test_a_plan_keeps_to_its_budget_and_is_the_first_that_does(budget: int) -> N
         assert all(memory.needed(FAST, NETWORK, SIZE, "float32", tile=t, pairs=found.pairs) > budget for t in larger)
     if found.pairs < FAST.memory:  # nor would it with all that the recipe remembers
         assert memory.needed(FAST, NETWORK, SIZE, "float32", tile=memory.TILES[-1]) > budget
+
+
+@pytest.mark.parametrize("decorrelation", [0.0, 0.5])
+@pytest.mark.parametrize("tile", [None, 512])
+@pytest.mark.parametrize(("precision", "bytes_each"), [("bfloat16", 2), ("float32", 4), ("float64", 8)])
+@pytest.mark.parametrize(("optimizer", "evaluations"), [("lbfgs", 1), ("lbfgs", 4), ("adam", 1), ("sgd", 1)])
+def test_every_picture_of_a_batch_takes_the_same_and_the_rest_is_there_once(
+    optimizer: str, evaluations: int, precision: str, bytes_each: int, tile: int | None, decorrelation: float
+) -> None:
+    recipe = FAST.replace(optimizer=optimizer, learning_rate=0.1, evaluations=evaluations, decorrelation=decorrelation)
+    one, two, three = (memory.needed(recipe, NETWORK, SIZE, precision, batch=b, tile=tile) for b in (1, 2, 3))
+    assert three - two == pytest.approx(two - one, rel=1e-9)
+    once = (memory.SCRATCH + (memory.PIECES if tile else 0)) * bytes_each
+    once += 0 if (optimizer, evaluations) == ("lbfgs", 1) else memory.COMPILER
+    assert 2 * one - two == pytest.approx(once, rel=1e-6)
+
+
+def test_what_content_and_coordinates_take() -> None:
+    taken = memory.needed(FAST, NETWORK, SIZE, "float32", batch=2)
+    assert FAST.content_layers == {"relu4_2": 1.0}, "512 channels, one position for 8 x 8 pixels"
+    without = memory.needed(FAST.replace(content_weight=0), NETWORK, SIZE, "float32", batch=2)
+    assert taken - without == 2 * (1500 * 2000) // 64 * 512 * 4
+    for precision, bytes_each in (("bfloat16", 4), ("float32", 4), ("float64", 8)):  # pictures are never in bfloat16
+        plain, filtered = (
+            memory.needed(FAST.replace(decorrelation=d), NETWORK, SIZE, precision, batch=2) for d in (0.0, 0.5)
+        )
+        assert filtered - plain == 2 * 3 * 1500 * 2000 * bytes_each
+
+
+def test_of_a_picture_that_processes_share_each_takes_its_strip() -> None:
+    alone, two, four = (memory.needed(FAST, NETWORK, SIZE, "float32", workers=n) for n in (1, 2, 4))
+    assert alone > two > four
+    assert memory.needed(FAST, NETWORK, SIZE, "float32", tile=512, workers=2) == memory.needed(
+        FAST, NETWORK, SIZE, "float32", tile=512
+    )
 
 
 def test_the_larger_the_tiles_the_more_they_take() -> None:
