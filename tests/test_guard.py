@@ -160,3 +160,23 @@ def test_decay_lowers_the_rate_from_step_to_step(begun: Any) -> None:
     for _ in run:
         rates.append(run._optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([0.8, 0.4, 0.2, 0.1])
+
+
+@pytest.mark.parametrize(("changes", "restart"), [(SEARCH, False), (SEARCH, True), (LBFGS, False), (ADAM, True)])
+def test_only_lbfgs_forgets_between_steps_and_only_if_the_recipe_says_so(
+    changes: dict[str, Any], restart: bool, begun: Any
+) -> None:
+    run = begun(**changes, restart=restart)
+    next(run)
+    before = run._optimizer
+    next(run)
+    assert (run._optimizer is before) != (restart and changes["optimizer"] == "lbfgs")
+
+
+def test_a_run_is_within_a_step_only_while_it_evaluates(begun: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, within = begun(), []
+    judge = Run._judge
+    monkeypatch.setattr(Run, "_judge", lambda self, x: (within.append(self._within), judge(self, x)))
+    for _ in run:
+        assert not run._within
+    assert within == 6 * [True]

@@ -49,10 +49,11 @@ def test_units_are_powers_of_1000_or_with_an_i_of_1024(power: int, letter: str) 
     assert memory.parse(f"2.5 {letter}iB") == memory.parse(f"2.5{letter}i") == 2.5 * 1024**power
 
 
-def test_an_amount_is_a_byte_at_least() -> None:
+def test_an_amount_is_a_byte_at_least_and_finite() -> None:
     assert memory.parse("1") == 1 and memory.parse("1.9") == 1
-    with pytest.raises(RecipeError, match="is no amount of memory"):
-        memory.parse(".9")
+    for amount in (".9", "9" * 400):  # as a number the latter is infinite
+        with pytest.raises(RecipeError, match="is no amount of memory"):
+            memory.parse(amount)
 
 
 def test_the_memory_of_this_machine() -> None:
@@ -61,10 +62,11 @@ def test_the_memory_of_this_machine() -> None:
 
 
 def test_what_torch_keeps_of_a_graphics_processor_is_free_for_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 9000))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 500)
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 30)
-    assert memory.available(torch.device("cuda")) == 1470
+    cuda = torch.device("cuda", 1)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: {cuda: (1000, 9000)}[device])
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: {cuda: 500}[device])
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: {cuda: 30}[device])
+    assert memory.available(cuda) == 1470
     monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 1000)
     monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 30)
     assert memory.available(torch.device("mps")) == 970
