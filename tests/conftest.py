@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,6 +15,10 @@ from styletut import vgg
 
 # Tiny pictures gain nothing from threads, and those of several test processes only wait for each other.
 torch.set_num_threads(1)
+
+# By default an example that takes over 200 ms is a failure: a busy machine must not fail a test.
+settings.register_profile("styletut", deadline=None)
+settings.load_profile("styletut")
 
 
 @pytest.fixture(autouse=True)
