@@ -20,7 +20,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-CELL_SECONDS = 300  # without a limit, a kernel that never answers would hang the run
+CELL_SECONDS = 600  # without a limit, a kernel that never answers would hang the run
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_METADATA = ("tags", "mystnb", "jupyter", "cellView")
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
