@@ -319,7 +319,7 @@ def test_pictures_may_be_whatever_load_image_takes(kind: str, photo: Tensor, pai
         (lambda x: x - 2, "values from"),
         (lambda x: (255 * x).byte(), "must hold floats"),
         (lambda x: x > 0.5, "must hold floats"),
-        (lambda x: x.numpy() * 255, "values from"),
+        (lambda x: x[0].permute(1, 2, 0).numpy() * 255, "values from"),
         (lambda x: x.to_sparse(), "must be a plain tensor of floats"),
         (lambda x: x.to("meta"), "must be a plain tensor of floats"),
         (lambda x: x.to(torch.float8_e5m2), "must be a plain tensor of floats"),
