@@ -43,12 +43,18 @@ assert importlib.util.find_spec("styletut") is None
 SUM = "print(1 + 1)"
 
 
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return check_notebooks.build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
 @pytest.fixture
 def check(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], wheel: Path
 ) -> Callable[..., tuple[int, str]]:
     """The exit status for a notebook of these cells, of which the last has stored the output "2"."""
     monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setattr(check_notebooks, "build_wheel", lambda folder: wheel)
 
     def status(*sources: str) -> tuple[int, str]:
         cells = [v4.new_code_cell(source, execution_count=i) for i, source in enumerate(sources, 1)]
@@ -62,6 +68,7 @@ def check(
     return status
 
 
+@pytest.mark.timeout(900)  # each starts a pytest, a kernel and torch
 @pytest.mark.parametrize(
     ("sources", "passes"),
     [

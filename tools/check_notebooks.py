@@ -134,7 +134,8 @@ def main(paths: list[str]) -> int:
             copies.append(str(own / path.name))
         environment = {"OMP_NUM_THREADS": "1"} | os.environ  # each notebook one, and several at a time
         environment["PYTHONPATH"] = os.pathsep.join([str(modules), str(site)])
-        together = ("-n", str(min(os.cpu_count() or 1, len(copies), 8)), "--dist", "loadfile")
+        jobs = min(os.cpu_count() or 1, len(copies), 8)
+        together = ("-n", str(jobs), "--dist", "loadfile") if jobs > 1 else ()
         command = [sys.executable, "-m", "pytest", *PYTEST, *NBVAL, *together, "--rootdir", name, "--durations=20"]
         command += copies
         return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
