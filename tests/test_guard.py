@@ -174,9 +174,14 @@ def test_only_lbfgs_forgets_between_steps_and_only_if_the_recipe_says_so(
 
 
 def test_a_run_is_within_a_step_only_while_it_evaluates(begun: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, within = begun(), []
-    judge = Run._judge
-    monkeypatch.setattr(Run, "_judge", lambda self, x: (within.append(self._within), judge(self, x)))
+    run, judge = begun(), Run._judge
+    within: list[bool] = []
+
+    def noted(self: Run, variable: Tensor) -> None:
+        within.append(self._within)
+        judge(self, variable)
+
+    monkeypatch.setattr(Run, "_judge", noted)
     for _ in run:
         assert not run._within
     assert within == 6 * [True]
