@@ -84,6 +84,7 @@ def test_a_loss_is_judged_by_the_best_and_the_first(
 
 def test_a_loss_that_began_at_nothing_cannot_blow_up(begun: Any) -> None:
     assert judge(begun(**ADAM), 5.0, first=0.0, best=0.0) == "fine"
+    assert "1000 times" in judge(begun(**ADAM), 0.2, first=1e-4, best=1e-4)  # a small one can
 
 
 def test_the_first_loss_of_a_scale_is_what_others_are_measured_by(begun: Any) -> None:
@@ -185,3 +186,19 @@ def test_a_run_is_within_a_step_only_while_it_evaluates(begun: Any, monkeypatch:
     for _ in run:
         assert not run._within
     assert within == 6 * [True]
+
+
+@pytest.mark.parametrize("decorrelation", [0.0, 0.5])
+@pytest.mark.parametrize("clamp", ["step", "none"])
+def test_a_step_ends_in_the_range_of_pictures_where_the_recipe_says_so(
+    clamp: str, decorrelation: float, begun: Any
+) -> None:
+    changes: dict[str, Any] = {"optimizer": "adam", "learning_rate": 400.0, "pixel_range": 255.0}
+    run = begun(clamp=clamp, decorrelation=decorrelation, scales=((1.0, 1),), **changes)
+    next(run)
+    picture = run._from_variable(run._variable.detach())
+    if clamp == "step":
+        assert float(picture.min()) == pytest.approx(0, abs=1e-4)
+        assert float(picture.max()) == pytest.approx(1, abs=1e-4)
+    else:
+        assert float(picture.min()) < -0.1 and float(picture.max()) > 1.1

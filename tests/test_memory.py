@@ -179,6 +179,13 @@ def test_what_content_and_coordinates_take() -> None:
         assert filtered - plain == 2 * 3 * 1500 * 2000 * bytes_each
 
 
+def test_a_plan_is_made_for_the_batch_and_the_processes_that_there_are() -> None:
+    for options in ({"batch": 3}, {"workers": 3}):
+        found = memory.plan(FAST, NETWORK, SIZE, "float32", **options)
+        assert found.bytes == memory.needed(FAST, NETWORK, SIZE, "float32", **options)
+        assert found.bytes != memory.needed(FAST, NETWORK, SIZE, "float32")
+
+
 def test_of_a_picture_that_processes_share_each_takes_its_strip() -> None:
     alone, two, four = (memory.needed(FAST, NETWORK, SIZE, "float32", workers=n) for n in (1, 2, 4))
     assert alone > two > four

@@ -214,6 +214,14 @@ def test_the_mean_is_scaled_as_the_lowest_frequency_that_the_picture_has(size: t
     assert float(spectrum.scale.max()) == float(spectrum.scale[0, 0])
 
 
+def test_coordinates_lie_where_their_pictures_lie_and_are_as_precise() -> None:
+    assert Spectrum(0.5, (6, 7), device="meta").scale.device.type == "meta"
+    scale = Spectrum(0.5, (6, 7), dtype=torch.float64).scale
+    assert scale.shape == (6, 4) and scale.dtype == torch.float64
+    assert float(scale[0, 1]) == pytest.approx((1 / 7 / 0.1) ** -0.5, rel=1e-14)
+    assert float(scale[1, 0]) == pytest.approx((1 / 6 / 0.1) ** -0.5, rel=1e-14)
+
+
 @given(rows=some.integers(1, 40), columns=some.integers(1, 40), exponent=some.floats(0, 2), seed=some.integers(0, 99))
 def test_there_and_back(rows: int, columns: int, exponent: float, seed: int) -> None:
     picture = torch.rand(2, 3, rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
