@@ -75,8 +75,8 @@ def read(path: Path) -> dict[str, Any]:
 def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] | None:
     """What an optimiser remembers of a picture of so many ``values``; None if that is not complete and sound.
 
-    ``kind`` is a recipe's optimizer, or ``torch-lbfgs`` where it is torch's. Returns its ``state`` and what matters of
-    its ``group``: all else follows from the recipe.
+    ``kind`` is a recipe's optimizer, or ``torch-lbfgs`` where it is torch's. Of its group only what matters is
+    returned: all else follows from the recipe.
     """
     states, groups = saved.get("state"), saved.get("param_groups")
     if not isinstance(states, dict) or not isinstance(groups, list) or len(groups) != 1:
@@ -85,7 +85,7 @@ def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] 
         return None
     group = {name: groups[0][name] for name in _GROUP[kind]}
     if not states and kind != "adam":  # nothing yet, or it was forgotten after a step went astray
-        return {"state": {}, "group": group}
+        return {"state": {}, "param_groups": [group]}
     state = states.get(0)
     if list(states) != [0] or not isinstance(state, dict):
         return None
@@ -102,13 +102,14 @@ def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] 
         "numbers": lambda entry: isinstance(entry, list) and all(map(_single, entry)),
     }
     wanted = _STATE[kind]
-    if kind == "torch-lbfgs" and state.get("n_iter") == 0:  # there was no slope, so it never took a step
+    steps = state.get("n_iter")
+    if kind == "torch-lbfgs" and isinstance(steps, int) and steps == 0:  # there was no slope to step along
         wanted = {name: wanted[name] for name in ("func_evals", "n_iter")}
     if not all(name in state and kinds[entry](state[name]) for name, entry in wanted.items()):
         return None
     if len({len(state[name]) for name in ("s", "y", "old_dirs", "old_stps", "ro") if name in wanted}) > 1:
         return None
-    return {"state": {0: {name: state[name] for name in wanted}}, "group": group}
+    return {"state": {0: {name: state[name] for name in wanted}}, "param_groups": [group]}
 
 
 _STATE: dict[str, dict[str, str]] = {

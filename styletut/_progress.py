@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 from torch.nn import functional as F
 
+from . import _streams
 from ._live import _kernel_runs
 from .errors import RecipeError, did_you_mean
 from .images import to_pil
@@ -42,7 +43,9 @@ ROWS = 16  # of a terminal
 
 
 @contextmanager
-def bar(run: Run, progress: bool | str, file: TextIO | None = None) -> Iterator[Callable[[Step], None]]:
+def bar(
+    run: Run, progress: bool | str, file: TextIO | _streams.Unbreakable | None = None
+) -> Iterator[Callable[[Step], None]]:
     """Give a function that shows each step of ``run``; what it showed is tidied up at the end.
 
     ``progress`` is False for nothing; a text is a protocol for pictures in the terminal, or "auto". ``file`` is where a
@@ -274,7 +277,7 @@ class _Inbox:
 class _Bar(_View):
     """tqdm's bar, and above it the picture if the terminal shows any and was asked to."""
 
-    def __init__(self, run: Run, progress: bool | str, file: TextIO | None) -> None:
+    def __init__(self, run: Run, progress: bool | str, file: TextIO | _streams.Unbreakable | None) -> None:
         from tqdm import tqdm
 
         super().__init__(run)

@@ -226,7 +226,7 @@ def _short_warnings() -> Iterator[None]:
         _complain(message, "warning")
 
     with warnings.catch_warnings():
-        warnings.showwarning = show
+        warnings.showwarning = show  # type: ignore[assignment]
         yield
 
 

@@ -1183,12 +1183,13 @@ def _encoded(samples: np.ndarray, kind: str, texts: dict[str, str], quality: int
                 compression="zlib", predictor=True, description=description, metadata=None, software=False,
             )  # fmt: skip
         return stream.getvalue()
-    options: dict[str, Any] = {
+    by_kind: dict[str, dict[str, Any]] = {
         "PNG": {"pnginfo": chunks},
         "JPEG": {"quality": quality, "subsampling": 0},
         "WEBP": {"quality": quality},
         "TIFF": {"compression": "tiff_deflate"},
-    }[kind]
+    }
+    options = by_kind[kind]
     if description is not None and kind != "PNG":
         options["exif"] = Image.Exif()
         options["exif"][_DESCRIPTION] = description
@@ -1208,7 +1209,7 @@ def _write_deep_png(stream: IO[bytes], samples: np.ndarray, texts: PngInfo) -> N
     filtered[:, 0] = 2  # each byte is stored as its difference from the one above
     filtered[0, 1:] = lines[0]
     np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-    putchunk(stream, b"IDAT", zlib.compress(filtered))
+    putchunk(stream, b"IDAT", zlib.compress(filtered.tobytes()))
     putchunk(stream, b"IEND")
 
 

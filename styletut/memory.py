@@ -175,8 +175,8 @@ def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> tupl
         for name, after in itertools.pairwise((*names, "")):
             layer = found[name]
             values = (size[0] // layer.stride) * (size[1] // layer.stride) * layer.channels
-            if name in vgg.wanted and name != "relu1_1":
-                kept += values * bytes_each
+            if name in vgg.wanted:
+                kept += values * bytes_each if name != "relu1_1" else 0  # that one is computed again
             elif layer.kind == "relu" and not (after.startswith("pool") and vgg.pooling == "max"):
                 kept += values
             if layer.kind == "pool" and vgg.pooling == "max":

@@ -209,8 +209,9 @@ class Objective:
         rows, columns = size
         parts: dict[str, Tensor] = {}
         for term in self.terms:
-            read = self.vgg is not None and term.layer is not None
-            positions = math.prod(self.vgg.map_size(term.layer, size)) if read else rows * columns
+            positions = rows * columns
+            if self.vgg is not None and term.layer is not None:
+                positions = math.prod(self.vgg.map_size(term.layer, size))
             parts[term.name] = term.weight * term.loss(statistics[term.name], positions, rows * columns)
         parts["total"] = torch.stack(list(parts.values())).sum()
         return parts

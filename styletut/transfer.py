@@ -705,10 +705,10 @@ class Run:
 
     def _restore(self, optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
         """Let an optimiser remember what `_checkpoint.remembered` found, as far as there is room for it now."""
-        group = optimizer.state_dict()["param_groups"][0]
+        group, before = optimizer.state_dict()["param_groups"][0], saved["param_groups"][0]
         pairs = group.get("history_size")
-        optimizer.load_state_dict({"state": saved["state"], "param_groups": [group | saved["group"]]})
-        if pairs is not None and pairs < saved["group"].get("history_size", 0):
+        optimizer.load_state_dict({"state": saved["state"], "param_groups": [group | before]})
+        if pairs is not None and pairs < before.get("history_size", 0):
             optimizer.param_groups[0]["history_size"] = pairs
             for state in optimizer.state.values():
                 for name in ("s", "y", "old_dirs", "old_stps", "ro"):

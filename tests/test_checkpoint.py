@@ -139,7 +139,16 @@ def test_what_an_optimiser_remembers_is_refused_unless_it_is_whole(
 ) -> None:
     path, whole = tmp_path / "run", saved[optimizer]
     remembered, count = whole["optimizer"], whole["variable"].numel()
-    wrong = [None, "x", math.nan, {}, [None], [torch.zeros(3)], torch.zeros(3), torch.full((count,), math.nan)]
+    wrong: list[Any] = [
+        None,
+        "x",
+        math.nan,
+        {},
+        [None],
+        [torch.zeros(3)],
+        torch.zeros(3),
+        torch.full((count,), math.nan),
+    ]
 
     def refuse(state: Any) -> None:
         torch.save(whole | {"optimizer": state}, path)
@@ -190,7 +199,8 @@ def test_a_flipped_bit_never_leads_to_another_picture(photo: Tensor, painting: T
 
 def test_saving_takes_no_memory_for_the_file(tmp_path: Path) -> None:
     picture = torch.rand(1, 3, 512, 512)
-    run = iterate(picture, None, "fast", content_weight=0, style_weight=0, tv_weight=1.0, device="cpu")
+    changes = {"content_weight": 0, "style_weight": 0, "tv_weight": 1.0, "scales": ((1.0, 1),)}
+    run = iterate(picture, None, "fast", device="cpu", **changes)
     tracemalloc.start()
     path = run.save(tmp_path / "run")
     peak = tracemalloc.get_traced_memory()[1]

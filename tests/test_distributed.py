@@ -125,7 +125,7 @@ def apart(case: str) -> dict[str, Any]:
         losses["total"] = losses["total"] * (factor if second and here else 1.0)
         return losses
 
-    distributed.SharedObjective.__call__ = spoilt  # type: ignore[method-assign]
+    distributed.SharedObjective.__call__ = spoilt  # type: ignore[assignment, method-assign]
     try:
         for i, _ in enumerate(run, 1):
             if second and i == 2:

@@ -140,7 +140,7 @@ def _encoded_in_every_way() -> Iterator[bytes]:
         (noise.transpose(2, 0, 1).astype("f4"), "separate"),
     ):
         stream = io.BytesIO()
-        tifffile.imwrite(stream, stored, photometric="rgb", planarconfig=planes, compression="zlib")  # type: ignore[arg-type]
+        tifffile.imwrite(stream, stored, photometric="rgb", planarconfig=planes, compression="zlib")
         yield stream.getvalue()
 
 
@@ -149,7 +149,7 @@ def _mutated(content: bytes, generator: np.random.Generator) -> bytes:
     found = bytearray(content)
     for _ in range(generator.integers(1, 6)):
         end = len(found) if generator.random() < 0.5 else min(len(found), 200)
-        found[generator.integers(end)] = generator.choice([0, 1, 127, 128, 255, generator.integers(256)])
+        found[generator.integers(end)] = (0, 1, 127, 128, 255, int(generator.integers(256)))[int(generator.integers(6))]
     place = int(generator.integers(len(found)))
     return bytes([found, found, found, found[:place], found[:place] + found[place // 2 :]][int(generator.integers(5))])
 

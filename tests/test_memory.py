@@ -180,7 +180,8 @@ def test_what_content_and_coordinates_take() -> None:
 
 
 def test_a_plan_is_made_for_the_batch_and_the_processes_that_there_are() -> None:
-    for options in ({"batch": 3}, {"workers": 3}):
+    every: list[dict[str, Any]] = [{"batch": 3}, {"workers": 3}]
+    for options in every:
         found = memory.plan(FAST, NETWORK, SIZE, "float32", **options)
         assert found.bytes == memory.needed(FAST, NETWORK, SIZE, "float32", **options)
         assert found.bytes != memory.needed(FAST, NETWORK, SIZE, "float32")
@@ -292,7 +293,8 @@ def test_an_optimiser_has_no_more_copies_of_the_picture_than_the_plan_counts(
             pass
     planned = memory.needed(recipe, None, size, "float32", pairs=3) - memory.needed(recipe, None, (1, 1), "float32")
     # The loss has no copies of its own but the picture that it is given.
-    assert planned / each - memory.EVALUATION == pytest.approx(live.peak / each - 1, abs=1.4)
+    copies, taken = planned / each - memory.EVALUATION, live.peak / each - 1
+    assert taken - 0.1 < copies < taken + 2.1
 
 
 class Sum(torch.autograd.Function):

@@ -156,9 +156,7 @@ def remembering(make: Callable[[list[Tensor]], torch.optim.Optimizer]) -> torch.
 
 @pytest.mark.parametrize("kind", [LBFGS, torch.optim.LBFGS, torch.optim.Adam])
 @pytest.mark.parametrize("there", [torch.empty(12, device="meta"), torch.empty(12, dtype=torch.float64)])
-def test_what_an_optimiser_remembers_moves_with_its_parameters(
-    kind: type[torch.optim.Optimizer], there: Tensor
-) -> None:
+def test_what_an_optimiser_remembers_moves_with_its_parameters(kind: Any, there: Tensor) -> None:
     """As when a run that was saved goes on, on another device or in another precision."""
     kept = remembering(kind)
     optimizer = kind([there.clone().requires_grad_(True)])

@@ -328,7 +328,7 @@ def test_solutions_are_folded_text_and_run_after_everything_else_in_the_check(
 
 
 def test_the_check_runs_the_solutions_of_the_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    checked = []
+    checked: list[Any] = []
 
     def run(command: list[str], **options: Any) -> Any:
         checked.extend(nbformat.read(path, as_version=4) for path in command if path.endswith(".ipynb"))

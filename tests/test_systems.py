@@ -257,7 +257,11 @@ def test_avgpool_keeps_odd_rows_and_columns_as_tensorflow_does_whole_and_in_tile
         objective.build(content, style, recipe, vgg=network),
         tiles.build(content, style, recipe, vgg=network, tile=48),
     ):
-        loss, (gradient,) = value_and_gradient(lambda x, goal=goal: goal(x)["total"], x)
+
+        def total(x: Tensor, goal: objective.Objective = goal) -> Tensor:
+            return goal(x)["total"]
+
+        loss, (gradient,) = value_and_gradient(total, x)
         assert loss == pytest.approx(expected, rel=RTOL)
         assert (gradient - expected_gradient).norm() < RTOL * expected_gradient.norm()
 

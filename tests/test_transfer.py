@@ -1038,6 +1038,7 @@ def test_a_budget_makes_lbfgs_forget_before_the_run_is_refused(painting: Tensor)
     less = st.iterate(content, painting, SMALL, max_memory=whole.bytes - 1)
     assert less.plan.pairs < SMALL.memory and less.plan.bytes < whole.bytes
     next(less)
+    assert less._optimizer is not None
     assert less._optimizer.param_groups[0]["history_size"] == less.plan.pairs
     with pytest.raises(RecipeError, match=r"takes .* MB at least, and it may take"):
         st.iterate(content, painting, SMALL, max_memory="1 MB")

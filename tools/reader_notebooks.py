@@ -502,7 +502,7 @@ def solution_code(cell: Any) -> str:
 
 def plain_outputs(outputs: list[Any], alt: str | None) -> list[Any]:
     """Outputs as a front end without the book's extensions shows them: quoted numbers as text, pictures described."""
-    shown = []
+    shown: list[Any] = []
     for output in outputs:
         data = output.get("data", {})
         if GLUE in data:
