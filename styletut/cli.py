@@ -601,7 +601,7 @@ def _check_folder(folder: Path) -> None:
 
 def _nearest(folder: Path) -> Path:
     """The folder itself, or of those above it the first that is there: the others are made when they are needed."""
-    return next(parent for parent in (folder, *folder.absolute().parents) if os.path.lexists(parent))
+    return next(parent for parent in (folder, *folder.parents, *folder.absolute().parents) if os.path.lexists(parent))
 
 
 def _check_output(path: Path, inputs: _Inputs, bits: int = 8) -> None:

@@ -316,8 +316,14 @@ def resize(
         return picture
     _check_pixels("the resized picture", rows, cols, max(MAX_PIXELS, height * width))
     if resample == "nearest":
-        return torch.nn.functional.interpolate(picture, (rows, cols), mode="nearest-exact")
+        return picture[:, :, _nearest(height, rows)][:, :, :, _nearest(width, cols)]
     return _resample(picture, rows, cols).clamp(0, 1)
+
+
+def _nearest(before: int, after: int) -> Tensor:
+    """Which of so many pixels in a row Pillow takes: where two are as near, its rounding decides."""
+    indices = Image.fromarray(np.arange(before, dtype=np.int32)[None])
+    return torch.from_numpy(np.array(indices.resize((after, 1), Image.Resampling.NEAREST))[0]).long()
 
 
 # ------------------------------------------------------------------------------------------------- saving

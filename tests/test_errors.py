@@ -80,7 +80,7 @@ MISTAKES: dict[str, tuple[type[StyletutError], str, Callable[[], object]]] = {
     "device": (errors.DeviceError, "cpu", lambda: st.iterate(PHOTO, PHOTO, "fast", device="gpu")),
     "sample": (errors.SampleError, "cat", lambda: st.samples.load("catt")),
     "picture": (errors.ImageError, "(B, 3, H, W)", lambda: st.iterate(PHOTO[0], PHOTO, "fast")),
-    "style": (errors.ImageError, "load_image", lambda: st.iterate(PHOTO, "style.jpg", "fast")),
+    "style": (errors.ImageError, "check the path", lambda: st.iterate(PHOTO, "style.jpg", "fast")),
     "no content": (errors.ImageError, "no content", lambda: st.iterate([], PHOTO, "fast")),
     "form": (errors.LossError, "squared", lambda: st.losses.total_variation(PHOTO, "square")),
     "saved run": (errors.CheckpointError, "no saved run", lambda: st.resume("nowhere.run")),

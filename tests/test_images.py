@@ -550,7 +550,7 @@ def test_tiffs_of_numbers_without_a_known_white_are_refused(dtype: str, photomet
 
 def test_the_page_of_a_tiff_that_is_no_thumbnail_is_read() -> None:
     main, thumbnail = noise(30, 40), noise(6, 8)
-    for first, second in (((main, 0), (thumbnail, 1)), ((thumbnail, 1), (main, 0)), ((main, 0), (thumbnail, 4))):
+    for first, second in (((main, 0), (thumbnail, 1)), ((thumbnail, 1), (main, 0))):
         stream = io.BytesIO()
         with tifffile.TiffWriter(stream) as tiff:
             for page, kind in (first, second):
