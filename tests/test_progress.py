@@ -24,7 +24,10 @@ GRADIENT = Image.fromarray(np.indices((40, 60)).sum(0).astype(np.uint8) * 2).con
 
 
 class Terminal(io.StringIO):
-    """A stdout that is a terminal."""
+    """A stdout that is a terminal, once it is `plugged` in by a test: before, pytest would put its own in place."""
+
+    def plugged(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdout", self)
 
     def isatty(self) -> bool:
         return True
@@ -37,7 +40,6 @@ def paint(photo: Tensor, painting: Tensor, tiny: Weights, **options: Any) -> st.
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     stream = Terminal()
-    monkeypatch.setattr(sys, "stdout", stream)
     for name in ("TMUX", "TERM", "TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL"):
         monkeypatch.delenv(name, raising=False)
     return stream
@@ -124,6 +126,7 @@ def test_sixels_are_the_picture_within_its_rows(monkeypatch: pytest.MonkeyPatch)
 def test_a_terminal_is_known_by_its_environment(
     environment: dict[str, str], protocol: str | None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    terminal.plugged(monkeypatch)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert _progress.terminal_protocol() == protocol
@@ -142,6 +145,7 @@ def test_pictures_are_drawn_over_each_other_above_the_bar(
     terminal: Terminal,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    terminal.plugged(monkeypatch)
     monkeypatch.setattr(_progress, "SELDOM", 0.0)
     monkeypatch.setattr(_progress, "SHARE", 1e9)
     paint(photo, painting, tiny, progress=protocol)
@@ -159,6 +163,7 @@ def test_pictures_are_drawn_over_each_other_above_the_bar(
 def test_the_command_line_asks_for_the_picture_with_show(
     tiny: Weights, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    terminal.plugged(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(vgg, "random_weights", lambda *_, **__: tiny)
     GRADIENT.resize((40, 40)).save("photo.png")
@@ -181,8 +186,9 @@ def test_no_picture_is_sent_to_what_is_no_terminal(
 
 
 def test_an_unknown_terminal_is_told_what_to_do(
-    photo: Tensor, painting: Tensor, tiny: Weights, terminal: Terminal
+    photo: Tensor, painting: Tensor, tiny: Weights, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    terminal.plugged(monkeypatch)
     with pytest.warns(UserWarning, match="name its protocol, kitty, iterm2 or sixel"):
         paint(photo, painting, tiny, progress="auto")
     assert terminal.getvalue() == ""
@@ -198,6 +204,8 @@ def test_an_unknown_protocol_is_refused_before_anything_runs(photo: Tensor, pain
 def test_a_terminal_that_is_gone_does_not_end_the_run(
     photo: Tensor, painting: Tensor, tiny: Weights, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    terminal.plugged(monkeypatch)
+
     def gone(text: str) -> int:
         raise BrokenPipeError
 
