@@ -233,9 +233,9 @@ def test_every_chapter_opens_on_colab_and_can_be_downloaded(desktop: Opened) -> 
         return
     repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
     path = repository["url"].removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{path}/blob/{repository['branch']}/book/{name}.ipynb"
+    colab = f"https://colab.research.google.com/github/{path}/blob/{repository['branch']}/notebooks/{name}.ipynb"
     assert desktop.page.locator(f'a[href="{colab}"]').count() == 1
-    assert desktop.page.locator(f'a[href$="_sources/book/{name}.ipynb"]').count() >= 1
+    assert desktop.page.locator(f'a[href$="_sources/notebooks/{name}.ipynb"]').count() >= 1
 
 
 def test_the_front_door_leads_into_the_book(browser: Any, site: str) -> None:
