@@ -118,7 +118,7 @@ def test_sixels_are_the_picture_within_its_rows(monkeypatch: pytest.MonkeyPatch)
         ({"TERM": "foot"}, "sixel"),
         ({"TERM": "xterm-sixel"}, "sixel"),
         ({"TERM": "tmux-256color", "TERM_PROGRAM": "iTerm.app"}, None),
-        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux"}, None),
+        ({"TERM": "xterm-kitty", "TMUX": "tmux-1/default"}, None),
         ({"TERM": "xterm-256color"}, None),
         ({}, None),
     ],
