@@ -102,12 +102,13 @@ def hand_out_readers(app: Sphinx, pagename: str, templatename: str, context: dic
 
 
 def copy_readers(app: Sphinx, exception: Exception | None) -> None:
-    """Put what the download button hands out into the built book."""
+    """Put the reader notebooks into the built book in place of the chapters' sources, which nothing links to."""
     if not exception and app.builder.format == "html":
-        target = Path(app.outdir) / "_sources" / "notebooks"
-        shutil.copytree(
-            Path(app.srcdir) / "notebooks", target, ignore=lambda *_: [".ipynb_checkpoints"], dirs_exist_ok=True
-        )
+        sources = Path(app.outdir) / "_sources"
+        (sources / "notebooks").mkdir(parents=True, exist_ok=True)
+        for reader in (Path(app.srcdir) / "notebooks").glob("*.ipynb"):
+            shutil.copyfile(reader, sources / "notebooks" / reader.name)
+            (sources / "book" / reader.name).unlink(missing_ok=True)
 
 
 def mend_citation_roles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
