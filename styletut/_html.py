@@ -128,7 +128,7 @@ def _bare(kind: str, first: bool) -> str:
     """What a picture needs where style and script are stripped: a divider's two side by side, else one alone."""
     if kind == "divider":
         return ' style="display:inline-block;width:48%;margin:0 1% 0 0"'
-    return "" if first else " hidden"
+    return "" if first else ' hidden="hidden"'
 
 
 def _cell_width(size: tuple[int, int], rows: int) -> int:
@@ -171,7 +171,8 @@ _SPREAD = """
 """
 
 # `hidden` and `.bare` are for hosts that strip style and script, as JupyterLab does in a notebook that is not trusted.
-# The style sheet overrules them; !important, because themes make `hidden` important.
+# With a value, because its sanitizer drops empty attributes. The style sheet overrules them; !important, because
+# themes make `hidden` important.
 _OPEN = (
     '<div id="@ID" class="styletut-figure" role="group" aria-label="@ALT">\n'
     '<p class="bare"><em>Run this cell, or trust the notebook, to play with this figure.</em></p>\n'
@@ -218,8 +219,9 @@ opacity:0;pointer-events:none}
 """
     + _SCREEN
     + """<div class="stage">@FIGURES
-<input type="range" min="0" max="100" step="5" value="50" hidden aria-label="Move the divider" aria-valuetext="@NOW">
-<div class="knob" aria-hidden="true" hidden><svg viewBox="0 0 40 40" fill="none" stroke="currentColor"
+<input type="range" min="0" max="100" step="5" value="50" hidden="hidden"
+aria-label="Move the divider" aria-valuetext="@NOW">
+<div class="knob" aria-hidden="true" hidden="hidden"><svg viewBox="0 0 40 40" fill="none" stroke="currentColor"
 stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round"><path d="M16 13l-7 7 7 7M24 13l7 7-7 7"/></svg>
 </div></div>
 """
@@ -293,7 +295,7 @@ background:none;color:inherit;box-shadow:inset 0 0 0 1.5px currentColor}
 """
     + _SCREEN
     + """<div class="stage">@FIGURES</div>
-<div class="bar" hidden><button type="button" aria-label="Play"><svg viewBox="0 0 36 36" aria-hidden="true">
+<div class="bar" hidden="hidden"><button type="button" aria-label="Play"><svg viewBox="0 0 36 36" aria-hidden="true">
 <path class="go" d="M14 11v14l11-7z"/><path class="halt" d="M12 11h4v14h-4zM20 11h4v14h-4z"/></svg></button>
 <input type="range" min="0" max="@LAST" step="1" value="@START" aria-label="Frame" aria-valuetext="@NOW"></div>
 """
@@ -352,7 +354,7 @@ box-shadow:inset 0 0 0 2px currentColor}
 """
     + _SCREEN
     + """<div class="stage">@FIGURES</div>
-<form class="bar" hidden><div class="keys" role="radiogroup" aria-label="Picture">@KEYS</div></form>
+<form class="bar" hidden="hidden"><div class="keys" role="radiogroup" aria-label="Picture">@KEYS</div></form>
 """
     + _SCRIPT
     + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
@@ -409,7 +411,7 @@ touch-action:manipulation}
 """
     )
     + """<div class="stage">@FIGURES</div>
-<div class="bar" hidden><div class="dials">@DIALS</div>
+<div class="bar" hidden="hidden"><div class="dials">@DIALS</div>
 <div class="over" aria-hidden="true"><p><span>↓ @DOWN</span><span>→ @ALONG</span></p><div class="map"></div></div></div>
 """
     + _SCRIPT

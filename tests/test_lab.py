@@ -208,6 +208,17 @@ def reopened(played: Notebook, opened: Any, folder: Path) -> Notebook:
     return notebook
 
 
+@pytest.fixture(scope="module")
+def untrusted(played: Notebook, opened: Any, folder: Path) -> Notebook:
+    """The notebook as someone else gets it."""
+    saved = nbformat.read(played.path, as_version=4)
+    saved.cells[0].source += "\n"  # the signature is one of another content
+    path = folder / f"untrusted-{played.path.name}"
+    nbformat.write(saved, path)
+    notebook: Notebook = opened(played.path.stem, path)
+    return notebook
+
+
 # --------------------------------------------------------------------------- figures
 
 
@@ -295,7 +306,7 @@ def test_a_run_leaves_one_plain_line_in_the_saved_notebook(played: Notebook) -> 
     assert played.output("stylize").locator("img, button").count() == 0
 
 
-# --------------------------------------------------------------------------- opened again
+# --------------------------------------------------------------------------- opened again, or by someone else
 
 
 def test_a_reopened_notebook_shows_its_pictures_and_no_dead_widget(reopened: Notebook) -> None:
@@ -304,3 +315,16 @@ def test_a_reopened_notebook_shows_its_pictures_and_no_dead_widget(reopened: Not
     reopened.output("stylize").get_by_text("of 40000 steps in").wait_for()
     for name in ("divider", "frames", "hover", "grid", "stylize"):  # a live figure needs its kernel
         assert reopened.output(name).locator(".jupyter-widgets").count() == 0
+
+
+def test_an_untrusted_notebook_shows_one_picture_and_says_how_to_play(untrusted: Notebook) -> None:
+    for name in ("divider", "frames", "hover", "grid"):
+        output = untrusted.output(name)
+        output.get_by_text("Run this cell").wait_for()
+        shown = [picture for picture in output.locator("img").all() if picture.is_visible()]
+        assert len(shown) == (2 if name == "divider" else 1)
+        assert not any(control.is_visible() for control in output.locator("input, button").all())
+        assert output.bounding_box()["height"] < 500
+    picture = untrusted.output("live").locator("img")
+    picture.wait_for()
+    assert picture.count() == 1
