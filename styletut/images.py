@@ -1032,7 +1032,8 @@ def _of_tiff(stream: IO[bytes], name: str, limits: _Limits) -> _Raster:
             size, extras = page.dtype.itemsize if page.dtype else 0, page.extrasamples
             if page.photometric not in (0, 1, 2) or page.imagedepth != 1 or not size:
                 raise NotImplementedError("neither grey nor RGB")
-            limits.check(name, page.imagelength, page.imagewidth, 8 + 3 * size * page.samplesperpixel)
+            rows, columns = map(operator.index, (page.imagelength, page.imagewidth))  # damaged, of any type
+            limits.check(name, rows, columns, 8 + 3 * size * page.samplesperpixel)
             if len(page.dataoffsets) < math.prod(page.chunked) or 0 in page.databytecounts:
                 raise ValueError("some of its strips are missing")
             array = page.asarray(squeeze=False, maxworkers=1)
@@ -1267,9 +1268,9 @@ def _shortened(text: str, longest: int) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Why, on one line."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())
+    """Why, on one line; decoders may quote what a damaged file holds, which is cut short."""
+    text = " ".join(str(getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+    return text if len(text) <= 200 else f"{text[:200]} ..."
 
 
 def _several(name: str) -> AnimatedImageError:

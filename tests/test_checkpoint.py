@@ -340,6 +340,14 @@ def test_a_step_that_was_taken_back_counts_within_its_scale_only(photo: Tensor, 
     assert math.isnan(run._returned)
 
 
+def test_a_resumed_run_knows_that_a_step_was_taken_back(photo: Tensor, painting: Tensor, tmp_path: Path) -> None:
+    run = begun(photo, painting)
+    run._returned = run._best
+    resumed = Run.load(run.save(tmp_path / "run"), weights=TINY)
+    next(resumed)
+    assert resumed._returned == run._returned
+
+
 def test_a_run_that_goes_well_says_nothing_of_its_checkpoint(photo: Tensor, painting: Tensor, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
