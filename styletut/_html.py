@@ -181,16 +181,20 @@ _OPEN = (
 
 # Keys that a figure understands must not move to another cell or page: hosts listen at the document, in the capturing
 # phase, so only the window comes before them. Shift+Enter and shortcuts with Ctrl, Cmd or Alt stay the host's.
-_SCRIPT = """<script>
+# A widget, unlike a control of HTML, must hear the key itself: with that attribute JupyterLab leaves it alone.
+_KEYS = """<script>
 if (!window.styletutKeys) {
   window.styletutKeys = function (event) {
-    var inside = event.target instanceof Element && event.target.closest(".styletut-figure");
+    if (!(event.target instanceof Element)) return;
+    var figure = event.target.closest(".styletut-figure"), widget = event.target.closest(".styletut-live");
     var theirs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
-    if (inside && !theirs) event.stopPropagation();
+    if (figure && !theirs) event.stopPropagation();
+    if (widget) event.target.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
   };
   window.addEventListener("keydown", window.styletutKeys, true);
 }
 """
+KEYS = _KEYS + "</script>"
 
 
 def _closed(spread: str) -> str:
@@ -225,7 +229,7 @@ aria-label="Move the divider" aria-valuetext="@NOW">
 stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round"><path d="M16 13l-7 7 7 7M24 13l7 7-7 7"/></svg>
 </div></div>
 """
-    + _SCRIPT
+    + _KEYS
     + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var stage = root.querySelector(".stage"), input = root.querySelector("input");
@@ -299,7 +303,7 @@ background:none;color:inherit;box-shadow:inset 0 0 0 1.5px currentColor}
 <path class="go" d="M14 11v14l11-7z"/><path class="halt" d="M12 11h4v14h-4zM20 11h4v14h-4z"/></svg></button>
 <input type="range" min="0" max="@LAST" step="1" value="@START" aria-label="Frame" aria-valuetext="@NOW"></div>
 """
-    + _SCRIPT
+    + _KEYS
     + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var pictures = root.querySelectorAll(".pic"), input = root.querySelector("input");
@@ -356,7 +360,7 @@ box-shadow:inset 0 0 0 2px currentColor}
     + """<div class="stage">@FIGURES</div>
 <form class="bar" hidden="hidden"><div class="keys" role="radiogroup" aria-label="Picture">@KEYS</div></form>
 """
-    + _SCRIPT
+    + _KEYS
     + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var pictures = root.querySelectorAll(".pic"), keys = root.querySelectorAll("label");
@@ -414,7 +418,7 @@ touch-action:manipulation}
 <div class="bar" hidden="hidden"><div class="dials">@DIALS</div>
 <div class="over" aria-hidden="true"><p><span>↓ @DOWN</span><span>→ @ALONG</span></p><div class="map"></div></div></div>
 """
-    + _SCRIPT
+    + _KEYS
     + """document.querySelectorAll("#@ID:not([data-ready])").forEach(function (root) {
   root.dataset.ready = "";
   var pictures = root.querySelectorAll(".pic"), inputs = root.querySelectorAll("input");

@@ -64,7 +64,10 @@ class Live:
         # Not ipywidgets.Image: it has no alt text.
         self._picture = ipywidgets.HTML(layout={"max_width": "100%", "width": "auto", "height": "auto"})
         self._status = ipywidgets.HTML(layout={"min_height": "2em"})  # nothing moves when it speaks
-        self._box = ipywidgets.VBox([*shown, self._picture, self._status])
+        script = {"output_type": "display_data", "data": {"text/html": _html.KEYS}, "metadata": {}}
+        keys = ipywidgets.Output(outputs=(script,), layout={"display": "none"})
+        self._box = ipywidgets.VBox([keys, *shown, self._picture, self._status])
+        self._box.add_class("styletut-live")
         self._show()
         for control in shown:
             control.observe(self._changed, "value")
