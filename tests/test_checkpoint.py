@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import styletut as st
-from styletut import objective, transfer, vgg
+from styletut import _checkpoint, objective, transfer, vgg
 from styletut.errors import CheckpointError, StyletutError
 from styletut.recipes import Recipe
 from styletut.transfer import CheckpointWarning, Run, iterate, resume
@@ -107,8 +107,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
 
 
 def entries() -> list[str]:
-    from styletut import _checkpoint
-
     return ["format", *_checkpoint._ENTRIES]
 
 
@@ -169,6 +167,27 @@ def test_what_an_optimiser_remembers_is_refused_unless_it_is_whole(
     for key in {"history_size", "first_step"} & set(remembered["param_groups"][0]):
         for junk in (None, "x", 0, -1, math.nan):
             refuse(remembered | {"param_groups": [remembered["param_groups"][0] | {key: junk}]})
+
+
+def test_pairs_of_an_optimiser_are_refused_unless_they_are_pairs_of_such_pictures(
+    saved: dict[str, dict[str, Any]],
+) -> None:
+    whole, values = saved["lbfgs"]["optimizer"], saved["lbfgs"]["variable"].numel()
+    state = whole["state"][0]
+    assert len(state["s"]) == len(state["y"]) > 0
+    assert _checkpoint.remembered(whole, "lbfgs", values) is not None
+    for changes in ({"s": state["s"][1:]}, {"s": [torch.zeros(3)], "y": [torch.zeros(3)]}):
+        assert _checkpoint.remembered(whole | {"state": {0: state | changes}}, "lbfgs", values) is None
+
+
+def test_torch_s_lbfgs_may_have_met_no_slope_to_step_along() -> None:
+    def remembered(kind: str, steps: int) -> object:
+        state = {"func_evals": 1, "n_iter": steps}
+        group = {"history_size": 10, "first_step": 1.0}
+        return _checkpoint.remembered({"state": {0: state}, "param_groups": [group]}, kind, 5)
+
+    assert remembered("torch-lbfgs", 0) is not None
+    assert remembered("torch-lbfgs", 1) is None and remembered("lbfgs", 0) is None
 
 
 def test_places_that_a_recipe_does_not_have_are_refused(saved: dict[str, dict[str, Any]], tmp_path: Path) -> None:
