@@ -110,6 +110,7 @@ def entries() -> list[str]:
     return ["format", *_checkpoint._ENTRIES]
 
 
+@pytest.mark.filterwarnings("ignore:the loss ended at")
 @pytest.mark.parametrize("name", entries())
 def test_an_entry_that_is_missing_or_means_nothing_is_refused_in_one_line(
     name: str, saved: dict[str, dict[str, Any]], tmp_path: Path

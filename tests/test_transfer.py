@@ -146,6 +146,7 @@ def test_lbfgs_finds_the_minimum_of_a_quadratic(line_search: bool) -> None:
     assert torch.allclose(result.picture, start.mean((2, 3), keepdim=True).expand_as(start), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:the loss ended at")
 def test_clamping_after_each_step_keeps_the_variable_in_its_range(photo: Tensor, painting: Tensor) -> None:
     run = iterate(photo, painting, SMALL, **ADAM | {"learning_rate": 90.0}, pixel_range=255.0, clamp="step")
     for _ in run:
@@ -154,6 +155,7 @@ def test_clamping_after_each_step_keeps_the_variable_in_its_range(photo: Tensor,
     assert max(float(free._variable.detach().max()) for _ in free) > 255
 
 
+@pytest.mark.filterwarnings("ignore:the loss ended at")
 def test_clamping_in_the_forward_pass_shows_the_network_only_pictures(
     photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
