@@ -174,8 +174,14 @@ def test_mutated_pictures_are_read_or_refused_in_one_line(capfd: pytest.CaptureF
 def test_what_a_decoder_quotes_of_a_damaged_picture_is_cut_short(tag: int, capsys: pytest.CaptureFixture[str]) -> None:
     tifffile.imwrite("odd.tif", np.ones((20, 20, 3), np.uint16), photometric="rgb")
     content = bytearray(Path("odd.tif").read_bytes())
-    place = content.index(struct.pack("<HHI", tag, 3 if tag == 259 else 4, 1))
-    content[place : place + 12] = struct.pack("<HHII", tag, 3, 200, 16)  # 200 of them, in place of one
+
+    def change(tag: int, count: int, value: int) -> None:
+        place = content.index(struct.pack("<HHI", tag, 3 if tag == 259 else 4, 1))
+        content[place : place + 12] = struct.pack("<HHII", tag, 3, count, value)
+
+    change(tag, 200, 16)  # 200 of them, in place of one
+    if tag != 259:
+        change({256: 257, 257: 256}[tag], 1, 0)  # and no pixels the other way
     Path("odd.tif").write_bytes(content)
     assert len(refused(["odd.tif", "painting.png", "-o", "out.png", "-q"], capsys)) < 400
 
