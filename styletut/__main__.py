@@ -6,9 +6,9 @@ import sys
 def main() -> int:
     """The command's exit code. Ctrl-C is met from the first line to the last, and then no more."""
     try:
-        from . import _signals
+        from .engine import signals
 
-        _signals.hold()
+        signals.hold()
         from .cli import main
 
         return main()

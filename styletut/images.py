@@ -35,7 +35,7 @@ from PIL.PngImagePlugin import PngInfo, putchunk
 from torch import Tensor
 
 from .errors import ImageError, did_you_mean
-from .files import write_atomically as write_atomically  # as others know it
+from .files import write_atomically as write_atomically
 
 MAX_PIXELS = 100_000_000
 """The most pixels that a picture may have unless ``max_pixels`` says otherwise."""

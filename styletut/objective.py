@@ -19,10 +19,10 @@ from torch.autograd.function import once_differentiable
 
 from .errors import LossError, RecipeError
 from .losses import content_factor, gram_error, gram_matrix, squared_error, style_factor, total_variation
+from .lowmem.tape import Tape
+from .lowmem.windows import Tile, Window, whole
 from .recipes import Recipe, get
-from .tape import Tape
 from .vgg import VGG
-from .windows import Tile, Window, whole
 
 STRIP = 1 << 19
 """Pixels of a strip in which total variation is computed."""

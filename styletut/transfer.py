@@ -29,17 +29,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from . import __version__, _checkpoint, _progress, _signals, _streams, lbfgsb, memory, objective, optim, tiles
-from .errors import (
-    CheckpointError,
-    DeviceError,
-    DivergenceError,
-    ImageError,
-    RecipeError,
-    StyletutError,
-    did_you_mean,
-)
+from . import __version__, objective
+from .engine import checkpoint as checkpoints
+from .engine import lbfgsb, memory, optim, signals, streams
+from .engine import progress as progress_
+from .errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError, StyletutError, did_you_mean
 from .images import check_picture, load_image, resize, save_image, to_pil
+from .lowmem import tiles
 from .recipes import Recipe, get
 from .vgg import Weights, layers
 
@@ -382,7 +378,7 @@ class Run:
                     goal = tiles.build(content, styles, self.recipe, tile=tile, **options)
                 if self._workers == 1:
                     return goal
-                from .distributed import SharedObjective
+                from .lowmem.distributed import SharedObjective
 
                 return SharedObjective(goal.vgg, goal.terms, tile)
             except Exception as error:
@@ -578,7 +574,7 @@ class Run:
     def _agreed(self, flag: bool) -> bool:
         """Whether it is so in any of the processes that share the picture: what they decide must be the same in all."""
         if self._workers > 1:
-            from .distributed import agree
+            from .lowmem.distributed import agree
 
             return agree(flag, self.device)
         return flag
@@ -587,7 +583,7 @@ class Run:
     def _bring_together(self, *variables: Tensor) -> None:
         """Give the processes that share the picture the first one's: rounding may have led them apart."""
         if self._workers > 1:
-            from .distributed import from_first
+            from .lowmem.distributed import from_first
 
             for variable in variables:
                 variable.copy_(from_first(variable))
@@ -704,7 +700,7 @@ class Run:
         return optimizer
 
     def _restore(self, optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-        """Let an optimiser remember what `_checkpoint.remembered` found, as far as there is room for it now."""
+        """Let an optimiser remember what `checkpoint.remembered` found, as far as there is room for it now."""
         group, before = optimizer.state_dict()["param_groups"][0], saved["param_groups"][0]
         pairs = group.get("history_size")
         optimizer.load_state_dict({"state": saved["state"], "param_groups": [group | before]})
@@ -779,7 +775,7 @@ class Run:
         if self._iteration > 0:
             remembered = self._resumed if self._optimizer is None else self._optimizer.state_dict()
         state = {
-            "format": _checkpoint.FORMAT,
+            "format": checkpoints.FORMAT,
             "recipe": self.recipe.to_json(),
             "content": self.content,
             "styles": self.styles,
@@ -802,7 +798,7 @@ class Run:
             "history": self.history,
             "snapshots": self._snapshots,
         }
-        _checkpoint.write(Path(path), state)
+        checkpoints.write(Path(path), state)
         return Path(path)
 
     def _keep(self) -> None:
@@ -837,7 +833,7 @@ class Run:
             WeightsError, DeviceError, RecipeError: its weights are gone, or what is given here does not fit.
         """
         path = Path(path)
-        state = _checkpoint.read(path)
+        state = checkpoints.read(path)
         try:
             recipe = Recipe.from_json(state["recipe"])
         except StyletutError as error:
@@ -886,7 +882,7 @@ class Run:
             kind = "torch-lbfgs"
         if iteration:
             saved = state["optimizer"] or {}
-            self._resumed = _checkpoint.remembered(saved, kind, state["variable"].numel())
+            self._resumed = checkpoints.remembered(saved, kind, state["variable"].numel())
             if self._resumed is None:
                 raise ValueError("its 'optimizer' is not what one remembers")
         self._scale, self._iteration = scale, iteration
@@ -1022,17 +1018,17 @@ def resume(
 
 
 def _drive(run: Run, progress: bool | str, callback: Callable[[Step], object] | None) -> Result:
-    with _signals.handled() as signals:
-        signals.run(run.stop)
+    with signals.handled() as caught:
+        caught.run(run.stop)
         try:
-            with _progress.bar(run, progress, _streams.Unbreakable(sys.stderr)) as show:
+            with progress_.bar(run, progress, streams.Unbreakable(sys.stderr)) as show:
                 for step in run:
                     show(step)
                     if callback is not None and callback(step) is False:
                         run.stop()
-            signals.save()  # within `try`: until here a second Ctrl-C may come
+            caught.save()  # within `try`: until here a second Ctrl-C may come
         except KeyboardInterrupt:
-            signals.save()
+            caught.save()
             if run.stopped is None and run._scale < len(run.recipe.scales):
                 run.stopped = "interrupted"
         if run.stopped == "interrupted" and run.checkpoint is not None and not run._within:
@@ -1275,7 +1271,7 @@ def _common_budget(budget: int | None, free: bool, device: torch.device) -> int 
 
     ``free``: it is what a machine has free, and is there once for all processes on it.
     """
-    from .distributed import least, neighbours
+    from .lowmem.distributed import least, neighbours
 
     mine = math.inf if budget is None else budget / (neighbours() if free and device.type == "cpu" else 1)
     found = least(mine, device)

@@ -25,10 +25,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import _archive
+from . import archives
 from .errors import ImageError, LayerError, StyletutError, WeightsError, did_you_mean, printable, shown
 from .images import check_picture
-from .windows import divided
 
 NETWORKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each of the five blocks."""
@@ -124,6 +123,14 @@ def canonical(name: str, network: str = "vgg19") -> str:
             raise LayerError(did_you_mean(f"layer of {network}", name, (n for n in names if n.startswith("block"))))
         raise LayerError(did_you_mean(f"layer of {network}", name, (layer.name for layer in layers(network))))
     return names[name]
+
+
+def divided(pixels: int, stride: int, up: bool) -> int:
+    """Positions that so many pixels have in a map of that stride: a rest has none, or one if rounded ``up``.
+
+    Pooling after pooling rounds the same way: ``ceil(ceil(n / 2) / 2) = ceil(n / 4)``.
+    """
+    return -(-pixels // stride) if up else pixels // stride
 
 
 def _known(kind: str, name: object, choices: tuple[str, ...], error: type[StyletutError]) -> None:
@@ -270,7 +277,7 @@ def _torchvision(network: str, which: str) -> Weights:
         with cached.open("rb") as file:
             if not hashlib.file_digest(file, "sha256").hexdigest().startswith(digits):
                 raise ValueError("the cached file is not what its name promises")
-        state = _archive.load(cached)
+        state = archives.load(cached)
     except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
         reason = (str(getattr(error, "reason", error)).splitlines() or [type(error).__name__])[0]
         remedy = f"delete {cached}" if cached.exists() else "check the network"
@@ -298,7 +305,7 @@ def _from_file(path: Path, network: str, expects: str) -> Weights:
     if not os.path.isfile(path):  # unlike Path.is_file it answers to any text
         raise WeightsError(f"no weights file at {name}")
     try:
-        state = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _archive.load(path)
+        state = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else archives.load(path)
     except OSError as error:
         raise WeightsError(f"cannot read the weights at {name}: {error.strerror or error}") from None
     except ValueError as error:
@@ -310,7 +317,7 @@ def _read_safetensors(path: Path) -> object:
     """The tensors of a file that keeps no sums of them: a flipped bit in a number cannot be seen.
 
     Raises:
-        ValueError: it is damaged or something else, in the words of `_archive.load`.
+        ValueError: it is damaged or something else, in the words of `archives.load`.
     """
     try:
         from safetensors.torch import load_file
@@ -324,7 +331,7 @@ def _read_safetensors(path: Path) -> object:
         with path.open("rb") as file:
             head = file.read(512)
         # What begins as it should was meant to be one.
-        kind = "damaged or cut short: get it again" if head[8:9] == b"{" else _archive.what_is(head)
+        kind = "damaged or cut short: get it again" if head[8:9] == b"{" else archives.what_is(head)
         raise ValueError(f"is {kind}") from None
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from styletut import _archive
+from styletut import archives
 
 STATE: dict[str, Any] = {"weight": torch.arange(600.0).view(20, 30), "bias": torch.ones(20), "format": 2}
 
@@ -36,7 +36,7 @@ def same(found: object) -> bool:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_what_torch_saved_is_read(zipped: bool, tmp_path: Path) -> None:
-    assert same(_archive.load(saved(tmp_path / "a.pth", STATE, zipped=zipped)))
+    assert same(archives.load(saved(tmp_path / "a.pth", STATE, zipped=zipped)))
 
 
 def test_a_flipped_bit_never_gives_other_values(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_flipped_bit_never_gives_other_values(tmp_path: Path) -> None:
         damaged[draw.randrange(len(sound))] ^= 1 << draw.randrange(8)
         path.write_bytes(damaged)
         try:
-            assert same(_archive.load(path))
+            assert same(archives.load(path))
         except ValueError as error:
             assert str(error).startswith("is ") and "\n" not in str(error)
             refused += 1
@@ -64,7 +64,7 @@ def test_a_flipped_bit_in_any_part_is_refused(part: str, tmp_path: Path) -> None
     content[content.index(inside) + len(inside) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match="is damaged: a part of it does not have the checksum"):
-        _archive.load(path)
+        archives.load(path)
 
 
 def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
         for length in range(1, len(sound) - 1, 97):
             path.write_bytes(sound[:length])
             with pytest.raises(ValueError, match=r"^is "):
-                _archive.load(path)
+                archives.load(path)
 
 
 def zip_of(**parts: bytes) -> bytes:
@@ -115,7 +115,7 @@ def test_a_foreign_file_is_called_by_its_name(kind: str, tmp_path: Path) -> None
     path = tmp_path / "a.pth"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"^{message}") as caught:
-        _archive.load(path)
+        archives.load(path)
     assert str(caught.value).isascii() and str(caught.value).isprintable()
 
 
@@ -124,7 +124,7 @@ def test_a_foreign_file_is_called_by_its_name(kind: str, tmp_path: Path) -> None
 def test_objects_are_refused_without_advice_to_load_them_all_the_same(kind: str, zipped: bool, tmp_path: Path) -> None:
     value: object = nn.Linear(2, 2) if kind == "module" else {"a": partial(Path.touch, tmp_path / "sprung")}
     with pytest.raises(ValueError, match="only tensors and plain values are read") as caught:
-        _archive.load(saved(tmp_path / "a.pth", value, zipped=zipped))
+        archives.load(saved(tmp_path / "a.pth", value, zipped=zipped))
     assert "weights_only" not in str(caught.value) and "trust" not in str(caught.value)
     assert not (tmp_path / "sprung").exists()
 
@@ -136,9 +136,9 @@ def test_a_torchscript_program_is_refused_without_a_warning(tmp_path: Path) -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="is a TorchScript program: a state dict is needed"):
-            _archive.load(tmp_path / "a.pt")
+            archives.load(tmp_path / "a.pt")
 
 
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        _archive.load(tmp_path / "absent.pth")
+        archives.load(tmp_path / "absent.pth")

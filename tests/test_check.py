@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from styletut import check
-from styletut.check import EXERCISES, CheckError, Function, Value, answer
+from styletut.teach.check import EXERCISES, CheckError, Function, Value, answer
 
 BOOK = Path(__file__).parents[1] / "book"
 CELLS = [cell for path in BOOK.glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells]

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 import styletut as st
-from styletut import _checkpoint, objective, transfer, vgg
+from styletut import objective, transfer, vgg
+from styletut.engine import checkpoint
 from styletut.errors import CheckpointError, StyletutError
 from styletut.recipes import Recipe
 from styletut.transfer import CheckpointWarning, Run, iterate, resume
@@ -107,7 +108,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
 
 
 def entries() -> list[str]:
-    return ["format", *_checkpoint._ENTRIES]
+    return ["format", *checkpoint._ENTRIES]
 
 
 @pytest.mark.filterwarnings("ignore:the loss ended at")
@@ -176,16 +177,16 @@ def test_pairs_of_an_optimiser_are_refused_unless_they_are_pairs_of_such_picture
     whole, values = saved["lbfgs"]["optimizer"], saved["lbfgs"]["variable"].numel()
     state = whole["state"][0]
     assert len(state["s"]) == len(state["y"]) > 0
-    assert _checkpoint.remembered(whole, "lbfgs", values) is not None
+    assert checkpoint.remembered(whole, "lbfgs", values) is not None
     for changes in ({"s": state["s"][1:]}, {"s": [torch.zeros(3)], "y": [torch.zeros(3)]}):
-        assert _checkpoint.remembered(whole | {"state": {0: state | changes}}, "lbfgs", values) is None
+        assert checkpoint.remembered(whole | {"state": {0: state | changes}}, "lbfgs", values) is None
 
 
 def test_torch_s_lbfgs_may_have_met_no_slope_to_step_along() -> None:
     def remembered(kind: str, steps: int) -> object:
         state = {"func_evals": 1, "n_iter": steps}
         group = {"history_size": 10, "first_step": 1.0}
-        return _checkpoint.remembered({"state": {0: state}, "param_groups": [group]}, kind, 5)
+        return checkpoint.remembered({"state": {0: state}, "param_groups": [group]}, kind, 5)
 
     assert remembered("torch-lbfgs", 0) is not None
     assert remembered("torch-lbfgs", 1) is None and remembered("lbfgs", 0) is None
@@ -282,10 +283,9 @@ def test_a_full_disk_is_called_that(photo: Tensor, painting: Tensor) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no device that is always full")
     run = iterate(photo, painting, SMALL, device="cpu")
-    from styletut import _checkpoint
 
     with open("/dev/full", "wb", buffering=0) as full, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_checkpoint, "atomic_file", lambda path: full)
+        patch.setattr(checkpoint, "atomic_file", lambda path: full)
         with pytest.raises(CheckpointError, match="No space left on device"):
             run.save("run")
 

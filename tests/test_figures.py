@@ -21,7 +21,7 @@ from PIL import Image
 
 from styletut import figures
 from styletut.errors import ImageError, StyletutError
-from styletut.figures import (
+from styletut.teach.figures import (
     FigureError,
     before_after,
     divider,
@@ -385,7 +385,7 @@ def test_a_notebook_shows_the_last_value_exactly_once():
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     make = (
-        "from PIL import Image\nfrom styletut.figures import gallery, divider\n"
+        "from PIL import Image\nfrom styletut.teach.figures import gallery, divider\n"
         "grey = Image.new('RGB', (30, 20), 'grey')\n"
     )
     cells = [
@@ -403,7 +403,7 @@ def test_a_notebook_shows_the_last_value_exactly_once():
 
 
 def test_importing_figures_does_not_load_matplotlib():
-    code = "import sys, styletut.figures; sys.exit('matplotlib.figure' in sys.modules)"
+    code = "import sys, styletut.teach.figures; sys.exit('matplotlib.figure' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from styletut.glue import PREFIX, glue
+from styletut.teach.glue import PREFIX, glue
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from styletut import objective
 from styletut.errors import LossError, RecipeError
 from styletut.losses import TV_FORMS, gram_matrix
+from styletut.lowmem.windows import Window
 from styletut.objective import ContentTerm, Objective, StyleTerm, Term, TotalVariationTerm, build
 from styletut.recipes import Recipe
 from styletut.vgg import VGG, Weights
-from styletut.windows import Window
 
 pytestmark = pytest.mark.numerical
 

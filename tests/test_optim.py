@@ -16,7 +16,7 @@ from torch import Tensor
 
 import styletut as st
 from styletut import optim, vgg
-from styletut.optim import LBFGS, Spectrum
+from styletut.engine.optim import LBFGS, Spectrum
 
 pytestmark = pytest.mark.numerical
 

@@ -15,8 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 import styletut as st
-from styletut import _progress, vgg
+from styletut import vgg
 from styletut.cli import main
+from styletut.engine import progress
 from styletut.errors import RecipeError
 from styletut.vgg import Weights
 
@@ -50,7 +51,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def test_kitty_gets_a_png_in_chunks_that_replaces_the_one_before() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8))
-    commands = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", sent := _progress.kitty(noise, 7))
+    commands = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", sent := progress.kitty(noise, 7))
     assert "".join(f"\x1b_G{keys};{chunk}\x1b\\" for keys, chunk in commands) == sent
     first = dict(pair.split("=") for pair in commands[0][0].split(","))
     assert {"a": "T", "f": "100", "q": "2", "p": "1", "r": "7", "C": "1", "m": "1"}.items() <= first.items()
@@ -63,12 +64,12 @@ def test_kitty_gets_a_png_in_chunks_that_replaces_the_one_before() -> None:
 
 
 def test_a_small_picture_is_one_command_for_kitty() -> None:
-    assert _progress.kitty(Image.new("RGB", (4, 4)), 1).count("\x1b_G") == 1
-    assert "m=0;" in _progress.kitty(Image.new("RGB", (4, 4)), 1)
+    assert progress.kitty(Image.new("RGB", (4, 4)), 1).count("\x1b_G") == 1
+    assert "m=0;" in progress.kitty(Image.new("RGB", (4, 4)), 1)
 
 
 def test_iterm2_gets_one_inline_file_of_the_size_that_it_says() -> None:
-    found = re.fullmatch(r"\x1b\]1337;File=([^:]*):([^\x07]*)\x07", _progress.iterm2(GRADIENT, 9))
+    found = re.fullmatch(r"\x1b\]1337;File=([^:]*):([^\x07]*)\x07", progress.iterm2(GRADIENT, 9))
     assert found
     keys, data = dict(pair.split("=") for pair in found[1].split(";")), base64.b64decode(found[2])
     assert keys == {"inline": "1", "size": str(len(data)), "height": "9", "preserveAspectRatio": "1"}
@@ -100,8 +101,8 @@ def decode_sixel(sent: str) -> np.ndarray[Any, Any]:
 
 
 def test_sixels_are_the_picture_within_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_progress, "_cell_height", lambda: 20)
-    shown = decode_sixel(_progress.sixel(GRADIENT, 5))
+    monkeypatch.setattr(progress, "_cell_height", lambda: 20)
+    shown = decode_sixel(progress.sixel(GRADIENT, 5))
     assert shown.shape == (96, 144, 3)  # 5 rows of 20 pixels, in whole bands of six
     expected = GRADIENT.resize((144, 96), Image.Resampling.BICUBIC).quantize(128).convert("RGB")
     assert np.abs(shown - np.asarray(expected) / 255).max() < 0.0101  # a sixel's colours are whole percents
@@ -129,13 +130,13 @@ def test_a_terminal_is_known_by_its_environment(
     terminal.plugged(monkeypatch)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert _progress.terminal_protocol() == protocol
+    assert progress.terminal_protocol() == protocol
 
 
 # --------------------------------------------------------------------------- a run in a terminal
 
 
-@pytest.mark.parametrize("protocol", _progress.PROTOCOLS)
+@pytest.mark.parametrize("protocol", progress.PROTOCOLS)
 def test_pictures_are_drawn_over_each_other_above_the_bar(
     protocol: str,
     photo: Tensor,
@@ -146,14 +147,14 @@ def test_pictures_are_drawn_over_each_other_above_the_bar(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     terminal.plugged(monkeypatch)
-    monkeypatch.setattr(_progress, "SELDOM", 0.0)
-    monkeypatch.setattr(_progress, "SHARE", 1e9)
+    monkeypatch.setattr(progress, "SELDOM", 0.0)
+    monkeypatch.setattr(progress, "SHARE", 1e9)
     paint(photo, painting, tiny, progress=protocol)
     sent = terminal.getvalue()
     begin = {"kitty": "\x1b_G", "iterm2": "\x1b]1337;File=", "sixel": "\x1bPq"}[protocol]
     drawn = re.split(r"\r\x1b\[\d+A\x1b7", sent)
     rows = drawn[0].count("\n")
-    assert drawn[0] == "\n" * rows and 0 < rows <= _progress.ROWS  # room for one picture, once
+    assert drawn[0] == "\n" * rows and 0 < rows <= progress.ROWS  # room for one picture, once
     assert len(drawn) == 1 + 6 + 1  # a picture for each step, and the last one
     for picture in drawn[1:]:
         assert picture.startswith(begin) and picture.endswith(f"\x1b8\x1b[{rows}B\r") and "\n" not in picture
@@ -179,8 +180,8 @@ def test_the_command_line_asks_for_the_picture_with_show(
 def test_no_picture_is_sent_to_what_is_no_terminal(
     photo: Tensor, painting: Tensor, tiny: Weights, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for progress in ("auto", "kitty", "iterm2", "sixel"):
-        paint(photo, painting, tiny, progress=progress)
+    for protocol in ("auto", "kitty", "iterm2", "sixel"):
+        paint(photo, painting, tiny, progress=protocol)
         shown = capsys.readouterr()
         assert shown.out == "" and "\x1b" not in shown.err.replace("\x1b[A", "")
 
@@ -218,10 +219,10 @@ def test_pictures_take_no_more_than_their_share_of_the_time(
     photo: Tensor, painting: Tensor, tiny: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(_progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     drawn = []
 
-    class Slow(_progress._View):
+    class Slow(progress._View):
         def _draw(self, step: Any) -> None:
             clock[0] += 3.0  # a very large picture
             drawn.append(clock[0])
@@ -232,13 +233,13 @@ def test_pictures_take_no_more_than_their_share_of_the_time(
         clock[0] += 0.1
         view.show(step)
     assert len(drawn) > 3
-    assert 3.0 * len(drawn) <= _progress.SHARE * clock[0] + 3.0
+    assert 3.0 * len(drawn) <= progress.SHARE * clock[0] + 3.0
 
 
 def test_the_thumbnail_is_the_picture_averaged(photo: Tensor, painting: Tensor, tiny: Weights) -> None:
     run = st.iterate(photo, painting, weights=tiny, scales=((1.0, 1),))
-    assert _progress.thumbnail(run).size == (40, 32)
-    small = _progress.thumbnail(run, 20)
+    assert progress.thumbnail(run).size == (40, 32)
+    small = progress.thumbnail(run, 20)
     assert small.size == (20, 16)
     expected = photo.reshape(3, 16, 2, 20, 2).mean((2, 4)).permute(1, 2, 0).numpy() * 255
     assert np.abs(np.asarray(small) - expected).max() <= 0.51
@@ -252,21 +253,21 @@ def rows(*losses: float, scale: int = 0) -> list[dict[str, Any]]:
 
 
 def test_the_curve_falls_from_the_upper_left_to_the_lower_right_on_a_log_scale() -> None:
-    (line,) = re.findall(r'points="([^"]*)"', _progress.curve(rows(100, 10, 1)))
+    (line,) = re.findall(r'points="([^"]*)"', progress.curve(rows(100, 10, 1)))
     points = [tuple(map(float, point.split(","))) for point in line.split()]
     assert points == [(4, 4), (150, 50), (296, 96)]
 
 
 def test_every_scale_has_a_line_of_its_own_and_a_long_run_few_points() -> None:
     history = rows(*np.linspace(9, 5, 5000)) + rows(*np.linspace(7, 1, 5000), scale=1)
-    lines = re.findall(r'points="([^"]*)"', _progress.curve(history))
+    lines = re.findall(r'points="([^"]*)"', progress.curve(history))
     assert len(lines) == 2
-    assert sum(len(line.split()) for line in lines) <= _progress.POINTS + 1
+    assert sum(len(line.split()) for line in lines) <= progress.POINTS + 1
 
 
 def test_losses_that_have_no_logarithm_are_left_out() -> None:
-    assert _progress.curve([]) == _progress.curve(rows(1.0)) == _progress.curve(rows(0.0, float("nan"))) == ""
-    assert "polyline" in _progress.curve(rows(2.0, 0.0, float("inf"), 1.0))
+    assert progress.curve([]) == progress.curve(rows(1.0)) == progress.curve(rows(0.0, float("nan"))) == ""
+    assert "polyline" in progress.curve(rows(2.0, 0.0, float("inf"), 1.0))
 
 
 # --------------------------------------------------------------------------- a notebook's kernel

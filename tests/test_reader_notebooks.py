@@ -279,10 +279,10 @@ def test_a_figure_that_is_added_changes_the_notebook_of_another_chapter(book: Ca
 def test_a_number_is_in_the_text_and_the_cell_that_measures_it_prints_it(book: Callable[..., Any]) -> None:
     glues = v4.new_code_cell("glue('n', n)", metadata={"tags": ["remove-cell"]}, id="glues")
     glues.outputs = [glued("n", "1234.5678"), glued("device", "'CPU'")]
-    imports = v4.new_code_cell("import styletut as st\nfrom styletut.glue import glue", id="imports")
+    imports = v4.new_code_cell("import styletut as st\nfrom styletut.teach.glue import glue", id="imports")
     notebook = book("one", one=["# One", "{glue:text}`n:,.1f` on {glue:text}`device`", imports, glues])
     assert notebook.cells[1].source == "1,234.6 on CPU"
-    assert notebook.cells[2].source == "import styletut as st\nfrom styletut.glue import show as glue"
+    assert notebook.cells[2].source == "import styletut as st\nfrom styletut.teach.glue import show as glue"
     assert notebook.cells[3].outputs == [v4.new_output("stream", text="n = 1235\ndevice = CPU\n")]
     assert notebook.cells[3].source == "# @title Numbers that the text quotes, as this run has them\nglue('n', n)"
     assert notebook.cells[3].metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}

@@ -20,8 +20,9 @@ from test_cli import ENVIRONMENT, NARROW, SHORT, draw, files, interrupt_at, pixe
 from torch import Tensor
 
 import styletut as st
-from styletut import _signals, cli, images, transfer, vgg
-from styletut.cli import main
+from styletut import images, transfer, vgg
+from styletut.cli import entry, main
+from styletut.engine import signals
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
 WORDS = ["photo.png", "painting.png", *SHORT, "--steps", "4", "-q", "--set", "scales=[[1, 4]]"]
@@ -93,7 +94,7 @@ def test_more_ctrl_c_while_an_interrupted_run_is_saved_lose_nothing(
     assert passed
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "styletut: saving…" and len(lines) == 2 and "the best picture so far is half.png" in lines[1]
-    assert cli._manifest("half.png")["iterations"] == 2
+    assert entry._manifest("half.png")["iterations"] == 2
     assert main(["resume", "run.pt", "-o", "again.png", "-q"]) == 0
     assert np.array_equal(pixels("again.png"), pixels("whole.png"))
     assert files() == ["again.png", "half.png", "painting.png", "photo.png", "run.pt", "whole.png"]
@@ -115,7 +116,7 @@ def test_a_signal_while_a_finished_run_is_saved_loses_nothing(
     monkeypatch.setattr(owner, name, pressed)
     assert main([*WORDS, "-o", "out.png"]) == 0
     assert capsys.readouterr().err == "styletut: saving…\n"
-    assert cli._manifest("out.png")["stopped"] is None and np.array_equal(pixels("out.png"), pixels("whole.png"))
+    assert entry._manifest("out.png")["stopped"] is None and np.array_equal(pixels("out.png"), pixels("whole.png"))
 
 
 def traced(count: int, begun: list[int], words: list[str]) -> tuple[int, int]:
@@ -139,7 +140,7 @@ def traced(count: int, begun: list[int], words: list[str]) -> tuple[int, int]:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        with _signals.handled():  # as of the real command, to whose end it stays
+        with signals.handled():  # as of the real command, to whose end it stays
             return main(words), lines
     finally:
         sys.settrace(before)
@@ -166,7 +167,7 @@ def test_a_second_ctrl_c_before_any_line_after_the_first_loses_nothing(monkeypat
     monkeypatch.setattr(transfer.Run, "_step", pressed)
     for count in spread(traced(0, asked, [*WORDS, "-o", "0.png"])[1]):
         code, _ = traced(count, asked, [*WORDS, "-o", f"{count}.png"])
-        assert (code, cli._manifest(f"{count}.png")["stopped"]) == (130, "interrupted"), count
+        assert (code, entry._manifest(f"{count}.png")["stopped"]) == (130, "interrupted"), count
 
 
 def test_one_ctrl_c_before_any_line_after_the_last_step_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +181,7 @@ def test_one_ctrl_c_before_any_line_after_the_last_step_loses_nothing(monkeypatc
     monkeypatch.setattr(transfer.Run, "_let_go", end)
     for count in spread(traced(0, finished, [*WORDS, "-o", "0.png"])[1]):
         code, _ = traced(count, finished, [*WORDS, "-o", f"{count}.png"])
-        assert code in (0, 130) and cli._manifest(f"{count}.png")["stopped"] is None, count
+        assert code in (0, 130) and entry._manifest(f"{count}.png")["stopped"] is None, count
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -197,7 +198,7 @@ def test_sigterm_and_sighup_end_the_run_after_the_step(
     monkeypatch.setattr(transfer.Run, "_step", pressed)
     assert main([*WORDS, "-o", "out.png"]) == 130
     assert capsys.readouterr().err == "styletut: interrupted after 2 of 4 steps; the best picture so far is out.png\n"
-    assert cli._manifest("out.png")["iterations"] == 2
+    assert entry._manifest("out.png")["iterations"] == 2
 
 
 def test_ctrl_c_while_one_of_several_is_saved_ends_the_others(
@@ -207,7 +208,7 @@ def test_ctrl_c_while_one_of_several_is_saved_ends_the_others(
         draw(name)
     press_at(monkeypatch, "encoding", after=False)
     assert main(["in", "painting.png", "-o", "out", "-q", *SHORT]) == 130
-    assert files("out") == ["a-painting.png"] and cli._manifest("out/a-painting.png")["stopped"] is None
+    assert files("out") == ["a-painting.png"] and entry._manifest("out/a-painting.png")["stopped"] is None
 
 
 @pytest.mark.parametrize("place", [(images, "load_image"), (transfer, "estimate"), (transfer.Run, "__init__")])
@@ -215,7 +216,7 @@ def test_ctrl_c_while_one_of_several_is_saved_ends_the_others(
 def test_before_the_run_a_signal_ends_the_command_in_one_line(
     place: tuple[Any, str], number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_LONG", 1)  # so that it is estimated
+    monkeypatch.setattr(entry, "_LONG", 1)  # so that it is estimated
     monkeypatch.setattr(*place, lambda *args, **options: press(1, number))
     before = files()
     assert main([word for word in WORDS if word != "-q"] + ["-o", "out.png"]) == 130
@@ -285,7 +286,7 @@ def test_another_thread_hears_no_signals() -> None:
     found: list[object] = []
 
     def look() -> None:
-        with _signals.handled():
+        with signals.handled():
             found.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=look)
@@ -311,7 +312,7 @@ def test_in_a_shells_background_ctrl_c_is_not_heard() -> None:
     os.kill(number, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "3/3" in err
-    assert cli._manifest("out.png")["stopped"] is None
+    assert entry._manifest("out.png")["stopped"] is None
 
 
 def test_sigterm_on_the_real_command_leaves_a_picture() -> None:
@@ -323,4 +324,4 @@ def test_sigterm_on_the_real_command_leaves_a_picture() -> None:
     process.terminate()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "the best picture so far is out.png" in err
-    assert cli._manifest("out.png")["stopped"] == "interrupted"
+    assert entry._manifest("out.png")["stopped"] == "interrupted"

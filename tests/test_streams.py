@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="streams
 CASES = r"""
 import functools, io, json, os, sys
 import tqdm.auto
-from styletut import cli, distributed, images, samples, transfer, vgg
+from styletut.cli import entry
+from styletut import distributed, images, samples, transfer, vgg
 vgg.random_weights = functools.partial(vgg.random_weights, width=0.1)
 photo, painting = images.load_image("photo.png"), images.load_image("painting.png")
 run = transfer.iterate(photo, painting, size=16, weights="random", scales=((1.0, 2),))
@@ -52,7 +53,7 @@ for number, (out, err, words) in enumerate(json.load(open("cases.json"))):
         os.chdir(folder)
         sys.stdin.close()
         sys.stdout, sys.stderr = broken(1, out), broken(2, err)
-        code = cli.main(words)
+        code = entry.main(words)
         try:  # what Python does at its end, without freeing all of torch first
             for stream in filter(None, (sys.stdout, sys.stderr)):
                 stream.flush()

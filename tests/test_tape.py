@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from styletut import objective, recipes, samples, tape, vgg
-from styletut.tape import Tape
+from styletut.lowmem.tape import Tape
+from styletut.lowmem.windows import Window
 from styletut.vgg import VGG
-from styletut.windows import Window
 
 pytestmark = pytest.mark.numerical
 

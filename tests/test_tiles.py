@@ -15,9 +15,9 @@ import styletut as st
 from styletut import objective, samples, tiles, vgg
 from styletut.errors import ImageError, RecipeError
 from styletut.losses import TV_FORMS, total_variation
+from styletut.lowmem.tiles import Tiling
+from styletut.lowmem.windows import Window
 from styletut.recipes import Recipe
-from styletut.tiles import Tiling
-from styletut.windows import Window
 
 pytestmark = pytest.mark.numerical
 

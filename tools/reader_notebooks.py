@@ -459,7 +459,7 @@ class Reader:
         elif "hide-input" in tags:
             what = f"The code of {self.labelled('fig', figure['name'])}" if figure else "Code for the figures"
             source, metadata = f"# @title {what}\n{source}", FOLDED
-        source = source.replace("from styletut.glue import glue", "from styletut.glue import show as glue")
+        source = source.replace("from styletut.teach.glue import glue", "from styletut.teach.glue import show as glue")
         if kept := [tag for tag in tags if tag.startswith("nbval-") or tag == "raises-exception"]:
             metadata = {**metadata, "tags": kept}
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")

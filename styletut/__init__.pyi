@@ -1,0 +1,45 @@
+# The public names, each from its own module: what `lazy_loader` imports on first use, and what type checkers see.
+from . import archives, errors, files, images, losses, objective, recipes, samples, transfer, vgg
+from .engine import lbfgsb, memory, optim
+from .errors import StyletutError
+from .images import load_image, save_image
+from .lowmem import distributed, tape, tiles, windows
+from .recipes import Recipe
+from .teach import check, figures, glue
+from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
+
+__version__: str
+
+__all__ = [
+    "Recipe",
+    "Result",
+    "Run",
+    "Step",
+    "StyletutError",
+    "archives",
+    "check",
+    "distributed",
+    "errors",
+    "estimate",
+    "figures",
+    "files",
+    "glue",
+    "images",
+    "iterate",
+    "lbfgsb",
+    "load_image",
+    "losses",
+    "memory",
+    "objective",
+    "optim",
+    "recipes",
+    "resume",
+    "samples",
+    "save_image",
+    "stylize",
+    "tape",
+    "tiles",
+    "transfer",
+    "vgg",
+    "windows",
+]

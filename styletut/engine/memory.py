@@ -1,0 +1,246 @@
+"""How much memory a run takes, how much there is, and how to make do with it."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import math
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+
+from ..errors import RecipeError
+from ..lowmem.distributed import share
+from ..lowmem.tape import blocks, strips
+from ..lowmem.tiles import Tiling
+from ..recipes import Recipe
+from ..vgg import VGG, layers
+
+TILES = (2048, 1536, 1024, 768, 512, 384)
+"""Sides that are tried, in pixels. Below the last the halo would be most of what is computed."""
+
+PAIRS = (10, 8, 5, 3, 2)
+"""Steps that L-BFGS may be asked to remember when there is no room for the recipe's."""
+
+SHARE = 0.8
+"""Of the memory that is free when a run begins, how much it takes by itself."""
+
+SCRATCH = 35_000_000
+"""What convolutions work in, times the bytes of a number, whatever the size (measured by benchmarks/memory.py)."""
+PIECES = 40_000_000
+"""What tiles take beside their own share, times the bytes of a number: memory that is given back in pieces is not all
+used again (measured)."""
+EVALUATION = 4
+"""Copies of the picture that an evaluation makes by itself."""
+COMPILER = 100_000_000
+"""torch's compiler, which its own optimisers import (measured)."""
+
+_UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a picture is computed: in tiles of that side (None: whole), with so many steps remembered by L-BFGS.
+
+    ``bytes`` is the peak above what the process has already.
+    """
+
+    tile: int | None
+    pairs: int
+    bytes: int
+
+
+def parse(amount: int | float | str) -> int:
+    """Bytes, from a number or a text such as ``4GB``, ``3.5 GiB`` or ``800M``.
+
+    >>> parse("4 GiB"), parse("800MB")
+    (4294967296, 800000000)
+
+    Raises:
+        RecipeError: it is no amount of memory.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]i?)?b?\s*", str(amount), re.IGNORECASE)
+    value = float(found[1]) * _UNITS[(found[2] or "").lower()] if found else 0.0
+    if isinstance(amount, bool) or not 1 <= value < math.inf:
+        raise RecipeError(f"{amount!r} is no amount of memory: write it like 4GB or 800MB")
+    return int(value)
+
+
+def available(device: torch.device) -> int | None:
+    """Bytes that are free on a device now, None where it does not say."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # What torch keeps in its cache is free for torch.
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    import psutil
+
+    return min([int(psutil.virtual_memory().available), *_container()])
+
+
+def _container(root: Path = Path("/")) -> Iterator[int]:
+    """Bytes that each limit on this process's control group leaves (Linux, versions 1 and 2): a container's memory.
+
+    A group is held to the limits of those above it too. Within a container it may see its own group as the topmost.
+    """
+    mounts = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        hierarchy, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if (hierarchy, controllers) == ("0", ""):
+            places: tuple[Path, ...] = (mounts, mounts / "unified")
+            names = ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            places = tuple(dict.fromkeys((mounts / "memory", mounts / controllers)))
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        path = PurePosixPath(group.lstrip("/"))
+        for mount in places:
+            for level in (path, *path.parents):
+                left = _left(mount / level, *names)
+                if left is not None:
+                    yield left
+
+
+def _left(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
+    """What the limit of one control group leaves; None if it has none. Files that were only read make way."""
+    try:
+        most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, most - used + int(stat.get(reclaimable, 0)))
+    except (OSError, ValueError):  # no such group, or "max"
+        return None
+
+
+def needed(
+    recipe: Recipe,
+    vgg: VGG | None,
+    size: tuple[int, int],
+    precision: str,
+    *,
+    batch: int = 1,
+    tile: int | None = None,
+    pairs: int | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+) -> int:
+    """Bytes at the peak of a run at ``size`` (rows, columns), above what the process has before it.
+
+    They are what the network keeps for the gradient (of the picture, or of the largest tile with its halo), the content
+    features, and the optimiser's copies of the picture. The network's weights are there already.
+    """
+    bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[precision]
+    seen = max((t.seen.size for t in Tiling.of(vgg, size, tile or share(size, workers))), key=math.prod)
+    network = target = 0.0
+    if vgg is not None:
+        network = batch * _tape(vgg, seen, bytes_each, device)[1]
+        for name in recipe.content_layers if recipe.content_weight else ():
+            layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
+            target += batch * math.prod(size) * layer.channels / layer.stride**2 * bytes_each
+    copies = {
+        "sgd": 4,
+        "adam": 6,
+        "lbfgs": 6 + 2 * (recipe.memory if pairs is None else pairs),
+        "lbfgs-b": 6 + (2 * recipe.memory + 18) * (1 if precision == "float64" else 2),  # SciPy's own are in float64
+    }[recipe.optimizer]
+    copies += 1 if recipe.decorrelation else 0
+    if vgg is None:  # beside a network these are small, and there when it has let go
+        copies += EVALUATION
+    pictures = batch * math.prod(size) * copies * 3 * (8 if precision == "float64" else 4)
+    ours = recipe.optimizer == "lbfgs" and recipe.evaluations == 1
+    constant = (SCRATCH + (0 if tile is None else PIECES)) * bytes_each + (0 if ours else COMPILER)
+    return int(network + target + pictures + constant)
+
+
+def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> tuple[float, float]:
+    """Bytes that `tape.Tape` keeps of one picture of ``size``, and those at the peak of its way forward and back."""
+    found = {layer.name: layer for layer in layers(vgg.network)}
+    kept = peak = 0.0
+    for names in blocks(vgg.layers):
+        first = found[names[0]]
+        rows, columns = max(1, size[0] // first.stride), max(1, size[1] // first.stride)
+        row = columns * first.channels * bytes_each
+        convs = sum(name.startswith("conv") for name in names)
+        share = max(s.stop - s.start for _, s in strips(rows, row, convs, device)) / rows
+        for name, after in itertools.pairwise((*names, "")):
+            layer = found[name]
+            values = (size[0] // layer.stride) * (size[1] // layer.stride) * layer.channels
+            if name in vgg.wanted:
+                kept += values * bytes_each if name != "relu1_1" else 0  # that one is computed again
+            elif layer.kind == "relu" and not (after.startswith("pool") and vgg.pooling == "max"):
+                kept += values
+            if layer.kind == "pool" and vgg.pooling == "max":
+                kept += 3 * values
+        # On the way back three maps of a strip, a copy in float32 of one for its Gram matrix, and the gradients of what
+        # the block takes and hands on.
+        strip = rows * row * share
+        copy = strip * 4 / bytes_each if bytes_each == 2 and any(n in vgg.wanted for n in names) else 0
+        handed = rows * row * (1.0 if share < 1 else 0.5)
+        peak = max(peak, kept + 3 * strip + copy + handed / 2)
+    return kept, peak
+
+
+def plan(
+    recipe: Recipe,
+    vgg: VGG | None,
+    size: tuple[int, int],
+    precision: str,
+    *,
+    batch: int = 1,
+    budget: int | None = None,
+    tile: int | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+) -> Plan:
+    """The quickest way to compute a picture of ``size`` within ``budget`` bytes.
+
+    Whole (or, with several ``workers``, a strip by each) if that fits; else in tiles, as large as they may be; if the
+    optimiser alone takes too much, L-BFGS has to remember fewer steps. A ``tile`` that is given is kept.
+
+    Raises:
+        RecipeError: it does not fit in any way.
+    """
+
+    def cost(side: int | None, pairs: int) -> int:
+        return needed(recipe, vgg, size, precision, batch=batch, tile=side, pairs=pairs, device=device, workers=workers)
+
+    sides = [tile]
+    if tile is None and vgg is not None:
+        sides += [side for side in TILES if side < max(size)]
+    least = math.inf
+    for pairs in (recipe.memory, *(p for p in PAIRS if p < recipe.memory and recipe.optimizer == "lbfgs")):
+        for side in sides:
+            took = cost(side, pairs)
+            if budget is None or took <= budget:
+                return Plan(side, pairs, took)
+            least = min(least, took)
+    another = " or another optimizer than 'lbfgs'" if recipe.optimizer == "lbfgs" else ""
+    raise RecipeError(
+        f"a picture of {size[1]} x {size[0]} takes {math.ceil(least / 1e6):,} MB at least, and it may take "
+        f"{(budget or 0) // 10**6:,} MB: allow more memory, or choose a smaller size{another}"
+    )
+
+
+def give_back() -> None:
+    """Return freed memory to the system; glibc, the C library of most Linux systems, keeps what was freed in pieces."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
+def is_exhausted(error: BaseException) -> bool:
+    """Whether an error says that a device, or the machine, has run out of memory."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
+    )

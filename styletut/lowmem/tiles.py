@@ -1,0 +1,155 @@
+"""The same objective and the same exact gradient, tile by tile, in bounded memory.
+
+Every loss is a function of additive statistics S (see `objective`). So the gradient of the total loss L is
+
+.. math:: \\frac{dL}{dx} = \\sum_{t} \\frac{dL}{dS} \\frac{dS_t}{dx}, \\qquad S = \\sum_t S_t
+
+with S_t the part of a tile t. A first pass adds up S over the tiles and keeps nothing else; L and dL/dS follow from S
+alone; a second pass computes each tile again and sends dL/dS back through it. A tile is read with a rim, the halo, as
+wide as the network looks, so that the features it answers for are those of the whole picture.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .. import objective
+from ..errors import RecipeError
+from ..objective import Objective, Reader, Term
+from ..recipes import Recipe
+from ..vgg import VGG, layers
+from .windows import Tile, Window
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a picture of ``size`` is cut: tiles of about ``tile`` pixels, both (rows, columns).
+
+    Cuts lie on multiples of ``stride`` (pixels between neighbours of the deepest layer), so that every pooling window
+    lies within one tile; ``halo`` is the rim in pixels.
+
+    >>> [(t.own.rows.stop, t.seen.rows.stop) for t in Tiling((100, 40), (64, 64), stride=16, halo=16)]
+    [(48, 64), (100, 100)]
+    """
+
+    size: tuple[int, int]
+    tile: tuple[int, int]
+    stride: int
+    halo: int
+
+    @classmethod
+    def of(cls, vgg: VGG | None, size: tuple[int, int], tile: int | tuple[int, int]) -> Tiling:
+        """Tiles of a picture for a network; a single number is the side of a square.
+
+        Raises:
+            RecipeError: the tile has no pixels.
+        """
+        rows, columns = (tile, tile) if isinstance(tile, int) else tile
+        if rows < 1 or columns < 1:
+            raise RecipeError(f"a tile must have a pixel at least, not {rows} x {columns}")
+        stride, halo = reach(vgg)
+        return cls(size, (rows, columns), stride, halo)
+
+    def __iter__(self) -> Iterator[Tile]:
+        for top, bottom in self._cuts(0):
+            for left, right in self._cuts(1):
+                own = Window(slice(top, bottom), slice(left, right))
+                seen = Window(self._with_halo(top, bottom, 0), self._with_halo(left, right, 1))
+                yield Tile(own, seen)
+
+    def __len__(self) -> int:
+        return len(self._cuts(0)) * len(self._cuts(1))
+
+    @property
+    def largest(self) -> int:
+        """Pixels of the largest tile with its halo."""
+        return max(tile.seen.pixels for tile in self)
+
+    @property
+    def overhead(self) -> float:
+        """How many times the pixels of the picture are seen in all."""
+        return sum(tile.seen.pixels for tile in self) / (self.size[0] * self.size[1])
+
+    def _cuts(self, axis: int) -> list[tuple[int, int]]:
+        """Where each tile begins and ends: of equal length, but for the stride."""
+        length, steps = self.size[axis], max(1, self.size[axis] // self.stride)
+        count = min(steps, math.ceil(length / max(self.tile[axis], self.stride)))
+        cuts = [round(steps * i / count) * self.stride for i in range(count)] + [length]
+        return list(itertools.pairwise(cuts))
+
+    def _with_halo(self, start: int, stop: int, axis: int) -> slice:
+        return slice(max(0, start - self.halo), min(self.size[axis], stop + self.halo))
+
+
+def reach(vgg: VGG | None) -> tuple[int, int]:
+    """Stride of the deepest layer of a network, and how far beyond its own pixels a position sees, rounded up to it.
+
+    >>> from .vgg import random_weights
+    >>> reach(VGG(["relu5_1"], weights=random_weights(width=0.05)))
+    (16, 80)
+    """
+    if vgg is None:
+        return 1, 1  # total variation looks at the next pixel
+    deepest = next(layer for layer in layers(vgg.network) if layer.name == vgg.layers[-1])
+    beyond = (deepest.receptive_field - deepest.stride) // 2
+    return deepest.stride, math.ceil(beyond / deepest.stride) * deepest.stride
+
+
+class TiledObjective(Objective):
+    """`Objective` whose statistics, and the gradient through them, are computed tile by tile.
+
+    Args:
+        vgg, terms: as of the objective that it stands for.
+        tile: side of a tile in pixels, or (rows, columns); the halo comes on top.
+
+    >>> import torch
+    >>> from . import recipes, samples
+    >>> from .objective import build
+    >>> from .vgg import random_weights
+    >>> photo, painting = samples.load("cat", size=96), samples.load("waves", size=64)
+    >>> whole = build(photo, painting, recipes.get("fast").replace(weights=random_weights(width=0.1)))
+    >>> tiled = TiledObjective(whole.vgg, whole.terms, 32)
+    >>> torch.testing.assert_close(tiled(photo)["total"], whole(photo)["total"])
+    """
+
+    def __init__(self, vgg: VGG | None, terms: Sequence[Term], tile: int | tuple[int, int]) -> None:
+        super().__init__(vgg, terms)
+        self.tile = tile
+
+    def tiling(self, picture: Tensor) -> list[Tile]:
+        """How a picture is cut."""
+        return list(Tiling.of(self.vgg, (picture.shape[-2], picture.shape[-1]), self.tile))
+
+
+class TiledReader(Reader):
+    """Reads targets tile by tile."""
+
+    def __init__(self, tile: int | tuple[int, int]) -> None:
+        self.tile = tile
+
+    def tiling(self, vgg: VGG, picture: Tensor) -> list[Tile]:
+        """How a picture is cut."""
+        return list(Tiling.of(vgg, (picture.shape[-2], picture.shape[-1]), self.tile))
+
+
+def build(
+    content: Tensor,
+    styles: Tensor | Sequence[Tensor],
+    recipe: Recipe | str = "fast",
+    *,
+    tile: int | tuple[int, int],
+    vgg: VGG | None = None,
+    style_weights: Sequence[float] | None = None,
+) -> TiledObjective:
+    """`objective.build`, with targets and gradient computed in tiles of about ``tile`` pixels a side.
+
+    Raises:
+        As `objective.build`.
+    """
+    goal = objective.build(content, styles, recipe, vgg=vgg, style_weights=style_weights, reader=TiledReader(tile))
+    return TiledObjective(goal.vgg, goal.terms, tile)

@@ -1,0 +1,102 @@
+"""The exercises of chapter 04, gram-matrices."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from ... import losses, vgg
+from .kinds import Function, Value
+
+_TINY = torch.tensor([[1.0, 2.0, 0.0, 1.0], [0.0, 1.0, 3.0, 0.0], [2.0, 0.0, 0.0, 4.0]])
+
+
+def _channels() -> int:
+    return next(layer.channels for layer in vgg.layers() if layer.name == "relu4_1")
+
+
+def _batch(generator: Generator) -> tuple[Tensor]:
+    """Features of two pictures, (2, N, h, w), no two sides equal."""
+    shape = (2, *(torch.randperm(4, generator=generator)[:3] + 3).tolist())
+    return (torch.randn(shape, generator=generator),)
+
+
+def _clouds(generator: Generator) -> tuple[Tensor, Tensor]:
+    """Two clouds of different size, (N, M) and (N, M'), away from zero as features are."""
+    channels, many, few = (torch.randperm(4, generator=generator)[:3] + 3).tolist()
+    return torch.rand(channels, many, generator=generator), torch.rand(channels, few, generator=generator)
+
+
+def _discrepancy(x: Tensor, y: Tensor) -> Tensor:
+    gram, target = (losses.gram_matrix(cloud[None, :, :, None]) for cloud in (x, y))
+    return (gram - target).square().sum()
+
+
+def _pairs(x: Tensor, y: Tensor, power: int = 2) -> Tensor:
+    return (x.T @ x).pow(power).mean() + (y.T @ y).pow(power).mean() - 2 * (x.T @ y).pow(power).mean()
+
+
+def _without_self(x: Tensor) -> Tensor:
+    kernel = (x.T @ x).square()
+    return (kernel.sum() - kernel.diagonal().sum()) / (len(kernel) * (len(kernel) - 1))
+
+
+EXERCISES: dict[str, Value | Function] = {
+    "ex-gram-tiny": Value(
+        expected=lambda: losses.gram_matrix(_TINY[None, :, :, None])[0],
+        slips={
+            "These are the sums: divide by the number of positions.": lambda: _TINY @ _TINY.T,
+            "Divide by the positions only, not by channels times positions.": lambda: _TINY @ _TINY.T / 12,
+            "Divide by the number of positions, not by that of the channels.": lambda: _TINY @ _TINY.T / 3,
+            "This compares positions with each other: multiply rows, not columns.": lambda: _TINY.T @ _TINY / 4,
+            "These are covariances: do not subtract the means.": lambda: torch.cov(_TINY, correction=0),
+        },
+    ),
+    "ex-gram-function": Function(
+        expected=losses.gram_matrix,
+        inputs=_batch,
+        slips={
+            "Divide by the number of positions, h times w.": lambda f: losses.gram_matrix(f, "none"),
+            "Divide by the positions only, not by channels times positions.": lambda f: losses.gram_matrix(
+                f, "elements"
+            ),
+            "This compares positions: the channels must be the rows.": lambda f: (
+                f.flatten(2).transpose(1, 2) @ f.flatten(2) / f[0, 0].numel()
+            ),
+            "This adds up the pictures of the batch: keep them apart.": lambda f: losses.gram_matrix(f).sum(
+                0, keepdim=True
+            ),
+            "This averages over the batch: keep its pictures apart.": lambda f: losses.gram_matrix(f).mean(
+                0, keepdim=True
+            ),
+            "This is the covariance: do not subtract the mean.": lambda f: losses.gram_matrix(
+                f - f.mean((2, 3), keepdim=True)
+            ),
+        },
+    ),
+    "ex-gram-distinct": Value(
+        expected=lambda: _channels() * (_channels() + 1) // 2,
+        slips={
+            "The matrix is symmetric: half of these come twice.": lambda: _channels() ** 2,
+            "You left out the diagonal.": lambda: _channels() * (_channels() - 1) // 2,
+            "That is the number of its rows.": _channels,
+            "Halving all of them halves the diagonal too.": lambda: _channels() ** 2 // 2,
+        },
+        tolerance=0.0,
+    ),
+    "ex-gram-mmd": Function(
+        expected=_discrepancy,
+        inputs=_clouds,
+        slips={
+            "The kernel is the square of the inner product.": lambda x, y: _pairs(x, y, power=1),
+            "The pairs across the clouds count twice.": lambda x, y: _pairs(x, y) + (x.T @ y).square().mean(),
+            "The pairs across the clouds come with a minus.": lambda x, y: _pairs(x, y) + 4 * (x.T @ y).square().mean(),
+            "You left out the pairs of a point with itself.": lambda x, y: (
+                _without_self(x) + _without_self(y) - 2 * (x.T @ y).square().mean()
+            ),
+            "Each of the three sums must be divided by its number of pairs.": lambda x, y: (
+                (x.T @ x).square().sum() + (y.T @ y).square().sum() - 2 * (x.T @ y).square().sum()
+            ),
+        },
+    ),
+}

@@ -1,0 +1,67 @@
+"""The exercises of chapter 08, starting-points."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from ... import recipes
+from ...vgg import layers
+from .kinds import Function, Value
+
+
+def _shares() -> Tensor:
+    maps = torch.tensor([[0.0, 0.0, 0.0, 8.0], [2.0, 2.0, 2.0, 2.0]]).view(2, 1, 2, 2)
+    return (F.avg_pool2d(maps, 2) / F.max_pool2d(maps, 2)).flatten()
+
+
+def _mix(photograph: Tensor, noise: Tensor, mean: Tensor) -> Tensor:
+    share = recipes.get("avgpool").start_mix
+    return mean + share * (photograph - mean) + (1 - share) * noise
+
+
+def _pictures(generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """A photograph, noise around zero, and a colour."""
+    photograph, noise, mean = (
+        torch.rand(shape, generator=generator) for shape in ((1, 3, 4, 5), (1, 3, 4, 5), (1, 3, 1, 1))
+    )
+    return photograph, noise - 0.5, mean
+
+
+def _reached(pools: int, share: float = 0.25) -> float:
+    return share**pools
+
+
+def _pools(deepest: str) -> int:
+    names = [layer.name for layer in layers("vgg19")]
+    return sum(name.startswith("pool") for name in names[: names.index(deepest) + 1])
+
+
+EXERCISES: dict[str, Value | Function] = {
+    "ex-starts-pools": Value(
+        expected=_shares,
+        slips={
+            "Shares of the maximum are asked for, not the averages.": lambda: torch.tensor([2.0, 2.0]),
+            "The other way round: the first map is the one with a lonely 8.": lambda: _shares().flip(0),
+        },
+        tolerance=1e-4,
+    ),
+    "ex-starts-mix": Function(
+        expected=_mix,
+        inputs=_pictures,
+        slips={
+            "The two shares are the other way round.": lambda p, n, m: m + 0.75 * (p - m) + 0.25 * n,
+            "Take the mean off the photograph before it is scaled.": lambda p, n, m: m + 0.25 * p + 0.75 * n,
+            "Put the mean back: zero is not the network's mean colour.": lambda p, n, m: 0.25 * (p - m) + 0.75 * n,
+        },
+    ),
+    "ex-starts-routes": Value(
+        expected=lambda: _reached(_pools("pool4")),
+        slips={
+            "That is one pool: there are four.": lambda: _reached(1),
+            "Each pool takes one of 2 x 2 positions, not one of two.": lambda: _reached(_pools("pool4"), 0.5),
+            "Of four pools, not five.": lambda: _reached(5),
+        },
+    ),
+}
