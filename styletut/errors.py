@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import sys
 import unicodedata
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class StyletutError(Exception):
@@ -48,6 +52,29 @@ class CheckpointError(StyletutError, ValueError):
 
 class DivergenceError(StyletutError, ArithmeticError):
     """The optimisation diverged before there was any picture worth keeping."""
+
+
+class CheckpointWarning(UserWarning):
+    """A run could not be saved on its way, and goes on."""
+
+
+class TilingWarning(UserWarning):
+    """Memory ran out, and a run goes on in tiles."""
+
+
+class DivergenceWarning(UserWarning):
+    """A run diverged, or ended far above its best loss, and was put back to its best picture."""
+
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def warn(message: str, category: type[UserWarning]) -> None:
+    """Warn at the line that called the package, however deep within it the warning arises."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, contextlib.__file__)):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def printable(text: str, keep: str = "") -> str:

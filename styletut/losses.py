@@ -9,6 +9,10 @@ convolutional neural networks", CVPR 2016.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -16,7 +20,7 @@ from .errors import LossError, did_you_mean
 
 GRAM_NORMALIZATIONS = ("none", "positions", "elements")
 CONTENT_FORMS = ("sum", "half_sum", "mean", "relative")
-STYLE_FORMS = ("gatys", "picture", "mean", "relative")
+GRAM_FORMS = ("gatys", "picture", "mean", "relative")
 TV_FORMS = ("squared", "l1", "power")
 TV_REDUCTIONS = ("sum", "mean")
 
@@ -120,7 +124,7 @@ def style_factor(form: str, target: Tensor, positions: int | None = None, pixels
         LossError: unknown form, ``positions`` or ``pixels`` missing where it needs them, a target of zeros for
             ``relative``.
     """
-    _choice("style loss", form, STYLE_FORMS)
+    _choice("style loss", form, GRAM_FORMS)
     if form == "relative":
         return 1 / _power(target, "a relative style loss needs a style whose Gram matrix is not all zeros")
     channels = target.shape[-1]
@@ -216,3 +220,173 @@ def total_variation(
     else:
         value = (dx[..., :-1, :].square() + dy[..., :, :-1].square()).pow(1.25).sum()
     return value if reduction == "sum" else value / (picture.shape[-2] * picture.shape[-1])
+
+
+# --- style losses of other statistics ----------------------------------------------------------------
+
+Statistic = tuple[Tensor, ...]
+"""What is measured of features: tensors that each have the pictures of the batch as their first dimension."""
+
+
+@dataclass(frozen=True)
+class StyleLoss:
+    """A way to compare styles: two functions.
+
+    ``statistic(features)`` measures features (B, N, H, W); ``loss(statistic, target)`` compares two statistics, a
+    scalar. Both are differentiated by autograd.
+
+    Where the statistic is ``additive``, a mean over positions, that of a large picture is the weighted mean of those of
+    its parts, and styles can be blended. Where it is not, ``loss`` gets statistics of different sizes.
+
+    Two more functions are for losses that need them: ``prepare(target)`` computes once what depends on the target
+    alone, and is what ``loss`` gets in its place; ``scale(positions, pixels)`` multiplies the loss of a picture with
+    that many positions at the layer and that many pixels.
+    """
+
+    statistic: Callable[[Tensor], Statistic]
+    loss: Callable[[Statistic, Statistic], Tensor]
+    additive: bool = True
+    prepare: Callable[[Statistic], Statistic] = lambda target: target
+    scale: Callable[[int, int], float] = lambda positions, pixels: 1.0
+
+
+def gram(features: Tensor) -> Statistic:
+    """The Gram matrix per position, (B, N, N): see `gram_matrix`."""
+    return (gram_matrix(features, "positions"),)
+
+
+def _gram_loss(form: str, scale: Callable[[int, int], float] = lambda positions, pixels: 1.0) -> StyleLoss:
+    """`style_loss` in one of its forms; what depends on the size of the picture is its scale."""
+    return StyleLoss(
+        gram,
+        lambda statistic, target: (target[1] * gram_error(statistic[0], target[0])).sum(),
+        prepare=lambda target: (target[0], style_factor(form, target[0], positions=1, pixels=1)),
+        scale=scale,
+    )
+
+
+def mean_and_power(features: Tensor) -> Statistic:
+    """Mean and mean square of every channel, each (B, N)."""
+    flat = _precise(features).flatten(2)
+    return flat.mean(2), flat.square().mean(2)
+
+
+def mean_std_loss(statistic: Statistic, target: Statistic) -> Tensor:
+    r"""Distance of the channels' means and standard deviations, each relative to the target's.
+
+    .. math:: \frac{\sum (\mu - \mu_s)^2}{\sum \mu_s^2} + \frac{\sum (\sigma - \sigma_s)^2}{\sum \sigma_s^2}
+
+    Source: the statistics of X. Huang and S. Belongie, "Arbitrary style transfer in real-time with adaptive instance
+    normalization", ICCV 2017.
+    """
+    # Where a channel is constant the root has no gradient.
+    floor = _EPSILON * target[1].mean(1, keepdim=True)
+
+    def deviation(mean: Tensor, power: Tensor) -> Tensor:
+        return ((power - mean.square()).clamp(min=0) + floor).sqrt()
+
+    return _relative(statistic[0], target[0]) + _relative(deviation(*statistic), deviation(*target))
+
+
+def mean_and_second_moment(features: Tensor) -> Statistic:
+    """Mean of every channel, (B, N), and the Gram matrix per position, (B, N, N)."""
+    flat = _precise(features).flatten(2)
+    return flat.mean(2), gram_matrix(features, "positions")
+
+
+def covariance(mean: Tensor, second: Tensor) -> Tensor:
+    r"""Covariance of the channels, :math:`G - \mu \mu^T`: (B, N, N)."""
+    return second - mean[:, :, None] * mean[:, None, :]
+
+
+def mean_covariance_loss(statistic: Statistic, target: Statistic) -> Tensor:
+    r"""Distance of the channels' means and covariances, each relative to the target's.
+
+    .. math:: \frac{\sum (\mu - \mu_s)^2}{\sum \mu_s^2} + \frac{\sum (C - C_s)^2}{\sum C_s^2}
+    """
+    return _relative(statistic[0], target[0]) + _relative(covariance(*statistic), covariance(*target))
+
+
+def _prepare_wasserstein(target: Statistic) -> Statistic:
+    """Mean, trace and a root R of the covariance (C = R R^T), the floor of squared eigenvalues, and what that adds."""
+    mean, second = target
+    values, vectors = torch.linalg.eigh(covariance(mean, second).double().cpu())
+    values = values.clamp(min=0)
+    root = vectors * values.sqrt()[:, None, :]
+    floor = _EPSILON * values[:, -1:] ** 2
+    excess = ((values.square() + floor).sqrt() - values).sum(1)
+    return mean, values.sum(1).to(second), root.to(second), floor.to(second), excess.to(second)
+
+
+def wasserstein_loss(statistic: Statistic, target: Statistic) -> Tensor:
+    r"""Squared 2-Wasserstein (Bures) distance of the Gaussians with the features' means and covariances.
+
+    .. math:: \frac{|\mu - \mu_s|^2 + \mathrm{tr}\, C + \mathrm{tr}\, C_s - 2\, \mathrm{tr}\, (R^T C R)^{1/2}}
+        {|\mu_s|^2 + \mathrm{tr}\, C_s}, \qquad C_s = R R^T
+
+    It is relative to the power of the target: 1 where there are no features at all. The trace of the root is the sum of
+    the eigenvalues' roots, whose gradient exists also where eigenvalues are equal. Eigenvalues of a millionth of the
+    largest that the target has with itself are rounding; below them the root is smoothed.
+
+    Source: D. Dowson and B. Landau, "The Fréchet distance between multivariate normal distributions", Journal of
+    Multivariate Analysis 12, 1982.
+    """
+    mean, trace, root, floor, excess = target
+    c = covariance(*statistic)
+    product = root.transpose(1, 2) @ c @ root
+    # Not every device has eigenvalues; a matrix of channels is small enough to be sent.
+    values = torch.linalg.eigvalsh(product.cpu()).to(product.device)
+    roots = (values.clamp(min=0) + floor).sqrt().sum(1) - excess
+    distance = (statistic[0] - mean).square().sum(1) + c.diagonal(dim1=1, dim2=2).sum(1) + trace - 2 * roots
+    return (distance / (mean.square().sum(1) + trace)).sum()
+
+
+def positions_of(features: Tensor) -> Statistic:
+    """The features themselves, (B, N, M): a sample of vectors, one for each position."""
+    return (_precise(features).flatten(2),)
+
+
+def sliced_wasserstein_loss(statistic: Statistic, target: Statistic) -> Tensor:
+    r"""Squared 2-Wasserstein distance along N directions, relative to the power of the target.
+
+    Features are projected onto every axis of a random, fixed orthonormal basis and sorted, which matches each with the
+    target's at the same rank; of a target with another number of positions the quantiles are interpolated.
+
+    Source: E. Heitz et al., "A sliced Wasserstein loss for neural texture synthesis", CVPR 2021; there the directions
+    are drawn anew in every evaluation.
+    """
+    (x,), (y,) = statistic, target
+    directions = random_basis(x.shape[1]).to(x)
+    found, wanted = ((directions @ each).sort(dim=2).values for each in (x, y))
+    if found.shape[2] != wanted.shape[2]:
+        wanted = torch.nn.functional.interpolate(wanted, found.shape[2], mode="linear", align_corners=False)
+    return (found - wanted).square().mean((1, 2)).div(wanted.square().mean((1, 2))).sum()
+
+
+@functools.cache
+def random_basis(channels: int) -> Tensor:
+    """A random orthonormal basis, one direction a row."""
+    normal = torch.randn(channels, channels, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return torch.linalg.qr(normal).Q
+
+
+_EPSILON = 1e-6
+"""What counts as nothing beside 1, in float32 sums."""
+
+
+def _relative(x: Tensor, target: Tensor) -> Tensor:
+    """Sum over pictures of the squared distance over the squared length of the target."""
+    return ((x - target).square().flatten(1).sum(1) / target.square().flatten(1).sum(1)).sum()
+
+
+STYLE_LOSSES = {
+    "gatys": _gram_loss("gatys"),
+    "picture": _gram_loss("picture", lambda positions, pixels: (positions / pixels) ** 2),
+    "mean": _gram_loss("mean", lambda positions, pixels: positions**2),
+    "relative": _gram_loss("relative"),
+    "mean-std": StyleLoss(mean_and_power, mean_std_loss),
+    "mean-covariance": StyleLoss(mean_and_second_moment, mean_covariance_loss),
+    "wasserstein": StyleLoss(mean_and_second_moment, wasserstein_loss, prepare=_prepare_wasserstein),
+    "sliced-wasserstein": StyleLoss(positions_of, sliced_wasserstein_loss, additive=False),
+}
+"""Every style loss that a recipe can name; a new one is a line here, and its two functions."""

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .errors import RecipeError, did_you_mean, shown
-from .losses import CONTENT_FORMS, STYLE_FORMS, TV_FORMS, TV_REDUCTIONS
+from .losses import CONTENT_FORMS, STYLE_LOSSES, TV_FORMS, TV_REDUCTIONS
 from .vgg import NETWORKS, POOLINGS, PREPROCESSINGS, Weights, _known, canonical
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -28,7 +28,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "preprocessing": PREPROCESSINGS,
     "pooling": POOLINGS,
     "content_loss": CONTENT_FORMS,
-    "style_loss": STYLE_FORMS,
+    "style_loss": tuple(STYLE_LOSSES),
     "tv_loss": TV_FORMS,
     "tv_reduction": TV_REDUCTIONS,
     "fit": ("long", "short", "rows", "exact", "pixels"),
@@ -37,7 +37,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "noise": ("uniform", "normal"),
     "optimizer": ("sgd", "adam", "lbfgs", "lbfgs-b"),
     "clamp": ("none", "forward", "step"),
-    "precision": ("auto", "float32", "bfloat16", "float64"),
+    "precision": ("auto", "float32", "bfloat16", "float16", "float64"),
 }
 _ABOVE = math.ulp(0.0)
 _NUMBERS: dict[str, tuple[float, float]] = {

@@ -446,7 +446,7 @@ class VGG(nn.Module):
             raise LayerError("ask for at least one layer, for example 'relu4_2'")
         _known("pooling", pooling, POOLINGS, LayerError)
         _known("preprocessing", preprocessing, PREPROCESSINGS, LayerError)
-        self.network, self.pooling = network, pooling
+        self.network, self.pooling, self.activation_scale = network, pooling, 1.0
         # Only a file needs telling what it was trained with; the named weights know.
         self.weights = load_weights(weights, network, "caffe" if preprocessing == "caffe" else "imagenet")
         self.preprocessing = self.weights.preprocessing if preprocessing == "auto" else preprocessing
@@ -498,6 +498,16 @@ class VGG(nn.Module):
         return {layer: [name for name, own in self.names.items() if own == layer] for layer in self.wanted}
 
     @property
+    def deepest(self) -> Layer:
+        """The last layer that is computed."""
+        return next(layer for layer in layers(self.network) if layer.name == self.layers[-1])
+
+    @property
+    def minimum_side(self) -> int:
+        """Pixels a side that the deepest layer needs."""
+        return max(layer.stride for layer in layers(self.network) if layer.name in self.layers)
+
+    @property
     def strides(self) -> dict[str, int]:
         """How many pixels lie between neighbouring positions, for every layer by the name it was asked for."""
         found = {layer.name: layer.stride for layer in layers(self.network)}
@@ -513,6 +523,21 @@ class VGG(nn.Module):
         stride = self.strides[name]
         rows, columns = (divided(side, stride, self.rounds_up) for side in size)
         return rows, columns
+
+    def scale_activations(self, factor: float) -> None:
+        """Compute with activations that are ``factor`` times the true ones, a power of two, where those would overflow.
+
+        ReLU and pooling commute with a factor, so only the input and the biases are multiplied. Features are given as
+        they are without it, in float32.
+        """
+        for conv in self.convs.values():
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            conv.bias.mul_(factor / self.activation_scale)
+        self.activation_scale = factor
+
+    def true_features(self, x: Tensor) -> Tensor:
+        """Features without the factor of `scale_activations`."""
+        return x if self.activation_scale == 1 else x.float() / self.activation_scale
 
     def preprocess(self, picture: Tensor) -> Tensor:
         """What the first convolution sees, in RGB order: ``(picture - shift) * scale``."""
@@ -530,7 +555,10 @@ class VGG(nn.Module):
         if min(picture.shape[-2:]) < least:
             size = " x ".join(map(str, picture.shape[-2:]))
             raise ImageError(f"a picture of {size} is too small for {self.layers[-1]}: {least} pixels a side at least")
-        return self.preprocess(picture).to(next(self.convs.parameters()).dtype)
+        x = self.preprocess(picture)
+        if self.activation_scale != 1:
+            x = x * self.activation_scale
+        return x.to(next(self.convs.parameters()).dtype)
 
     def forward(self, picture: Tensor) -> dict[str, Tensor]:
         """Features of ``picture`` at every layer that was asked for."""
@@ -549,7 +577,7 @@ class VGG(nn.Module):
                 x = F.avg_pool2d(x, 2, ceil_mode=self.rounds_up, count_include_pad=False)
             if name in wanted:  # the others need not live on
                 found[name] = x
-        return {asked: found[name] for asked, name in self.names.items()}
+        return {asked: self.true_features(found[name]) for asked, name in self.names.items()}
 
     def conv(self, name: str) -> nn.Conv2d:
         """The convolution of that name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
 import random
@@ -17,8 +18,9 @@ import torch
 from torch import Tensor
 
 import styletut as st
-from styletut import objective, transfer, vgg
-from styletut.engine import checkpoint
+from styletut import objective, vgg
+from styletut.engine import checkpoint, memory
+from styletut.engine.state import RunState
 from styletut.errors import CheckpointError, StyletutError
 from styletut.recipes import Recipe
 from styletut.transfer import CheckpointWarning, Run, iterate, resume
@@ -108,7 +110,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
 
 
 def entries() -> list[str]:
-    return ["format", *checkpoint._ENTRIES]
+    return ["format", *(field.name for field in dataclasses.fields(RunState))]
 
 
 @pytest.mark.filterwarnings("ignore:the loss ended at")
@@ -293,10 +295,12 @@ def test_a_full_disk_is_called_that(photo: Tensor, painting: Tensor) -> None:
 def test_a_stop_whose_folder_is_gone_still_gives_the_picture(photo: Tensor, painting: Tensor, tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     folder.mkdir()
+    steps: list[st.Step] = []
 
     def stop(step: st.Step) -> bool:
         shutil.rmtree(folder, ignore_errors=True)
-        return len(step._run.history) < 3
+        steps.append(step)
+        return len(steps) < 3
 
     with pytest.warns(CheckpointWarning, match="No such file or directory"):
         result = paint(photo, painting, checkpoint=folder / "run", callback=stop)
@@ -310,7 +314,7 @@ def test_a_picture_that_is_not_finite_does_not_replace_a_sound_checkpoint(
     path = run.save(tmp_path / "run")
     before = path.read_bytes()
     with torch.no_grad():
-        run._variable[0, 0, 0, 0] = math.nan
+        run.state.variable[0, 0, 0, 0] = math.nan
     with pytest.raises(CheckpointError, match="no longer finite"):
         run.save(path)
     assert path.read_bytes() == before
@@ -326,10 +330,10 @@ def test_a_run_that_goes_on_with_less_memory_remembers_less(
     path = begun(photo, painting, 6, **OPTIMIZERS[name], scales=((1.0, 9),)).save(tmp_path / "run")
     run = Run.load(path, weights=TINY, device="cpu")
     size = (32, 40)
-    run._plans[size] = transfer.memory.Plan(None, 2, 1)
+    run.backend._plans[size] = memory.Plan(None, 2, 1)
     for _ in run:
-        assert run._optimizer is not None
-        (state,) = run._optimizer.state.values()
+        assert run.stepper is not None
+        (state,) = run.stepper.optimizer.state.values()
         assert all(len(state[k]) <= 2 for k in ("s", "y", "old_dirs", "old_stps") if k in state)
     assert math.isfinite(run._last)
 
@@ -337,7 +341,7 @@ def test_a_run_that_goes_on_with_less_memory_remembers_less(
 def steps_judged(photo: Tensor, painting: Tensor, path: Path | None) -> list[tuple[float, float]]:
     """First loss and best one where a step last overshot, as the guard has them in each step."""
     run = iterate(photo, painting, SMALL, device="cpu") if path is None else Run.load(path, weights=TINY, device="cpu")
-    return [(run._first, run._returned) for _ in run]
+    return [(run.state.first, run.state.returned) for _ in run]
 
 
 def test_the_guard_measures_a_resumed_run_by_the_first_loss_of_its_scale(
@@ -353,19 +357,19 @@ def test_a_step_that_was_taken_back_counts_within_its_scale_only(photo: Tensor, 
     """Two scales may have the same best loss by chance; that is no second time running."""
     run = iterate(photo, painting, SMALL, device="cpu")
     next(run)
-    run._returned = run._best
+    run.state.returned = run.state.best
     next(run)
-    assert not math.isnan(run._returned)
+    assert not math.isnan(run.state.returned)
     next(run)
-    assert math.isnan(run._returned)
+    assert math.isnan(run.state.returned)
 
 
 def test_a_resumed_run_knows_that_a_step_was_taken_back(photo: Tensor, painting: Tensor, tmp_path: Path) -> None:
     run = begun(photo, painting)
-    run._returned = run._best
+    run.state.returned = run.state.best
     resumed = Run.load(run.save(tmp_path / "run"), weights=TINY)
     next(resumed)
-    assert resumed._returned == run._returned
+    assert resumed.state.returned == run.state.returned
 
 
 def test_a_run_that_goes_well_says_nothing_of_its_checkpoint(photo: Tensor, painting: Tensor, tmp_path: Path) -> None:

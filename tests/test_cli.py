@@ -21,6 +21,9 @@ from PIL import Image
 
 from styletut import images, recipes, samples, transfer, vgg
 from styletut.cli import entry, main
+from styletut.engine import result as engine_result
+from styletut.engine.backend import Backend
+from styletut.engine.stepper import Diverged, Stepper
 
 NARROW = functools.cache(functools.partial(vgg.random_weights, width=0.1))
 SHORT = ["--size", "32", "--steps", "2", "--weights", "random"]
@@ -522,15 +525,15 @@ def test_snapshots_that_cannot_be_are_refused(pair: list[str], capsys: pytest.Ca
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Press Ctrl-C in the count-th step."""
-    step = transfer.Run._step
+    step = Stepper.step
     calls = iter(range(1, 1000))
 
-    def pressed(self: transfer.Run) -> None:
+    def pressed(self: Stepper) -> None:
         if next(calls) == count:
             signal.raise_signal(signal.SIGINT)
         step(self)
 
-    monkeypatch.setattr(transfer.Run, "_step", pressed)
+    monkeypatch.setattr(Stepper, "step", pressed)
 
 
 def test_ctrl_c_keeps_the_best_picture_and_the_run(
@@ -582,7 +585,7 @@ def test_ctrl_c_before_the_first_step_writes_nothing(
         patch.setattr(images, "load_image", pressed)
         assert main([*pair, "-o", "out.png", *SHORT]) == 130
     assert capsys.readouterr().err == "styletut: interrupted; nothing more was written\n"
-    monkeypatch.setattr(transfer.Run, "_build", pressed)
+    monkeypatch.setattr(Backend, "build", pressed)
     assert main([*pair, "-o", "out.png", "-q", *SHORT]) == 130
     assert capsys.readouterr().err == "styletut: interrupted before the first step; nothing was written\n"
     assert files() == ["painting.png", "photo.png"]
@@ -599,10 +602,10 @@ def test_a_diverged_run_keeps_its_best_picture(pair: list[str], capsys: pytest.C
 def test_a_run_that_diverges_at_once_writes_nothing(
     pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def nan(self: transfer.Run, variable: torch.Tensor) -> None:
-        raise transfer._Diverged("style/relu1_1 is nan")
+    def nan(self: Stepper, finite: bool) -> None:
+        raise Diverged("style/relu1_1 is nan")
 
-    monkeypatch.setattr(transfer.Run, "_judge", nan)
+    monkeypatch.setattr(Stepper, "_judge", nan)
     assert main([*pair, "-o", "out.png", "-q", *SHORT]) == 3
     assert capsys.readouterr().err.startswith("styletut: error: diverged: style/relu1_1 is nan")
     assert not Path("out.png").exists()
@@ -679,7 +682,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, *folders: str) -> None:
         return save(picture, path, **options)
 
     monkeypatch.setattr(images, "save_image", full)
-    monkeypatch.setattr(transfer, "save_image", full)
+    monkeypatch.setattr(engine_result, "save_image", full)
 
 
 @pytest.mark.parametrize(("full", "written"), [(["out"], "out.png"), (["out", "."], "tmp/out.png")])
@@ -754,14 +757,14 @@ def test_a_checkpoint_that_cannot_be_saved_is_a_warning(
     """Ctrl-C with its folder gone: the picture is written, and no word of resuming."""
     Path("there").mkdir()
     interrupt_at(monkeypatch, 1)
-    step = transfer.Run._step
+    step = Stepper.step
 
-    def vanish(self: transfer.Run) -> None:
+    def vanish(self: Stepper) -> None:
         if Path("there").exists():
             Path("there").rmdir()
         step(self)
 
-    monkeypatch.setattr(transfer.Run, "_step", vanish)
+    monkeypatch.setattr(Stepper, "step", vanish)
     assert main([*pair, *SHORT, "-q", "-o", "out.png", "--checkpoint", "there/run.pt"]) == 130
     first, last = capsys.readouterr().err.splitlines()
     assert first.startswith("styletut: warning: cannot save the run to there/run.pt: ")
@@ -798,10 +801,10 @@ def test_a_resumed_run_is_named_after_its_file(saved: str, capsys: pytest.Captur
 def test_a_resumed_run_that_diverges_says_so(
     saved: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def nan(self: transfer.Run, variable: torch.Tensor) -> None:
-        raise transfer._Diverged("tv is inf")
+    def nan(self: Stepper, finite: bool) -> None:
+        raise Diverged("tv is inf")
 
-    monkeypatch.setattr(transfer.Run, "_judge", nan)
+    monkeypatch.setattr(Stepper, "_judge", nan)
     assert main(["resume", saved, "-q"]) == 3
     assert capsys.readouterr().err.startswith("styletut: warning: diverged: tv is inf")
 

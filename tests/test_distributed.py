@@ -46,9 +46,10 @@ def everything(shared: bool) -> dict[str, Any]:
     for size in SIZES:
         generator = torch.Generator().manual_seed(1)
         photo, painting, picture = (torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) for _ in range(3))
-        whole = objective.build(photo, painting, recipe, vgg=vgg.VGG(recipe.layers, weights=weights).double())
+        network = vgg.VGG(recipe.layers, weights=weights).double()
+        whole = objective.build(photo, painting, recipe, network=network)
         for tile in TILES:
-            goal = distributed.SharedObjective(whole.vgg, whole.terms, tile) if shared else whole
+            goal = distributed.SharedObjective(network, whole.terms, tile) if shared else whole
             picture.requires_grad_(True)
             losses = goal(picture)
             (gradient,) = torch.autograd.grad(losses["total"], picture)
@@ -131,14 +132,19 @@ def apart(case: str) -> dict[str, Any]:
         for i, _ in enumerate(run, 1):
             if second and i == 2:
                 with torch.no_grad():
-                    run._variable.add_(0.01)
+                    run.state.variable.add_(0.01)
                 if case == "stopped":
                     run.stop()
     finally:
         distributed.SharedObjective.__call__ = call  # type: ignore[method-assign]
     losses = [row["losses"]["total"] for row in run.history]
     result = run.result()
-    return {"picture": result.picture, "losses": losses, "stopped": result.stopped, "second": run._variable.detach()}
+    return {
+        "picture": result.picture,
+        "losses": losses,
+        "stopped": result.stopped,
+        "second": run.state.variable.detach(),
+    }
 
 
 CASES = ("drift", "in strips", "overshoot", "not finite", "not finite in strips", "stopped")
@@ -226,7 +232,7 @@ def test_an_environment_that_torchrun_did_not_make_is_refused_in_one_line(
 def test_junk_in_local_world_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "all")
     with pytest.raises(DeviceError, match="LOCAL_WORLD_SIZE='all'"):
-        distributed.neighbours()
+        distributed.count_local()
 
 
 @pytest.mark.parametrize("device", ["mps", "cpu", "cuda"])
@@ -240,7 +246,7 @@ def test_what_processes_tell_each_other_lies_where_it_can_be_sent(device: str, m
 
     monkeypatch.setattr(distributed.torch, "tensor", make)
     monkeypatch.setattr(distributed.dist, "all_reduce", lambda *_: None)
-    assert distributed.least(7.5, torch.device(device)) == 7.5 and distributed.agree(True, torch.device(device))
+    assert distributed.minimum(7.5, torch.device(device)) == 7.5 and distributed.any_process(True, torch.device(device))
     assert {where.type for where, _ in made} == {"cpu" if device == "mps" else device}
 
 

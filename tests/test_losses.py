@@ -6,14 +6,24 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from styletut import losses
 from styletut.errors import StyletutError
-from styletut.losses import content_factor, content_loss, gram_matrix, style_factor, style_loss, total_variation
+from styletut.losses import (
+    STYLE_LOSSES,
+    content_factor,
+    content_loss,
+    gram_matrix,
+    style_factor,
+    style_loss,
+    total_variation,
+)
 
 pytestmark = pytest.mark.numerical
 
@@ -541,3 +551,105 @@ def test_factors_lie_on_the_device_of_their_target(form: str) -> None:
     features, gram = torch.empty(1, 3, 4, 5, device="meta"), torch.empty(1, 3, 3, device="meta")
     assert content_factor("mean", features).device.type == "meta"
     assert style_factor(form, gram, positions=20, pixels=70).device.type == "meta"
+
+
+# --- style losses of other statistics ------------------------------------------------------------------
+
+
+def style_distance(form: str, features: Tensor, style: Tensor) -> Tensor:
+    loss = STYLE_LOSSES[form]
+    return loss.loss(loss.statistic(features), loss.prepare(loss.statistic(style)))
+
+
+OTHERS = ("mean-std", "mean-covariance", "wasserstein", "sliced-wasserstein")
+DENSE, STYLE = random(1, 4, 5, 7, seed=1) + 0.5, 2 * random(1, 4, 6, 3, seed=2)
+
+
+def by_definition(form: str) -> float:
+    """Each loss by NumPy and SciPy, of `DENSE` and `STYLE`."""
+    x, y = (each[0].flatten(1).numpy() for each in (DENSE, STYLE))
+    (mx, my), (cx, cy) = (x.mean(1), y.mean(1)), (np.cov(x, bias=True), np.cov(y, bias=True))
+    of_means = ((mx - my) ** 2).sum()
+    if form == "mean-std":
+        dx, dy = x.std(1), y.std(1)
+        return float(of_means / (my**2).sum() + ((dx - dy) ** 2).sum() / (dy**2).sum())
+    if form == "mean-covariance":
+        return float(of_means / (my**2).sum() + ((cx - cy) ** 2).sum() / (cy**2).sum())
+    root = scipy.linalg.sqrtm(cx)
+    middle = scipy.linalg.sqrtm(root @ cy @ root).real
+    return float((of_means + np.trace(cx + cy - 2 * middle)) / ((my**2).sum() + np.trace(cy)))
+
+
+@pytest.mark.parametrize("form", OTHERS[:3])
+def test_a_distance_of_statistics_is_its_formula(form: str) -> None:
+    # Rounding is smoothed: a millionth of the largest eigenvalue, under a root, is a thousandth.
+    assert float(style_distance(form, DENSE, STYLE)) == pytest.approx(by_definition(form), rel=3e-3)
+
+
+def test_sliced_wasserstein_is_the_distance_of_sorted_projections() -> None:
+    other = random(1, 4, 5, 7, seed=3)
+    x, y = (each[0].flatten(1) for each in (DENSE, other))
+    basis = losses.random_basis(4)
+    torch.testing.assert_close(basis @ basis.T, torch.eye(4, dtype=torch.float64))
+    total = sum(((np.sort((row @ x).numpy()) - np.sort((row @ y).numpy())) ** 2).mean() / 4 for row in basis)
+    power = float(y.square().sum(0).mean()) / 4
+    assert float(style_distance("sliced-wasserstein", DENSE, other)) == pytest.approx(total / power, rel=1e-12)
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_a_style_is_at_no_distance_from_itself(form: str) -> None:
+    assert float(style_distance(form, STYLE, STYLE)) == pytest.approx(0, abs=1e-12)
+    assert float(style_distance(form, DENSE, STYLE)) > 0.1
+
+
+@pytest.mark.parametrize("form", STYLE_LOSSES)
+def test_a_style_does_not_depend_on_where_things_are(form: str) -> None:
+    """A permutation of the positions changes nothing."""
+    order = torch.randperm(35, generator=torch.Generator().manual_seed(4))
+    moved = DENSE.flatten(2)[..., order].view(DENSE.shape)
+    torch.testing.assert_close(style_distance(form, moved, STYLE), style_distance(form, DENSE, STYLE))
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_a_loss_means_the_same_at_every_size_and_scale_of_features(form: str) -> None:
+    once = style_distance(form, DENSE, STYLE)
+    tiled = style_distance(form, DENSE.repeat(1, 1, 2, 3), STYLE.repeat(1, 1, 3, 1))
+    # Interpolated quantiles of a sample that is repeated are not quite those of the sample.
+    torch.testing.assert_close(tiled, once, rtol=0.05 if form.startswith("sliced") else 1e-9, atol=0)
+    torch.testing.assert_close(style_distance(form, 300 * DENSE, 300 * STYLE), once)
+
+
+@pytest.mark.parametrize("form", OTHERS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_statistics_of_half_precision_are_float32(form: str, dtype: torch.dtype) -> None:
+    found = style_distance(form, DENSE.to(dtype), STYLE.to(dtype))
+    assert found.dtype == torch.float32
+    assert float(found) == pytest.approx(float(style_distance(form, DENSE, STYLE)), rel=0.02)
+
+
+@pytest.mark.parametrize("form", OTHERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_are_finite_where_covariances_are_singular(form: str, dtype: torch.dtype) -> None:
+    """Fewer positions than channels, a channel that is constant, two that are the same."""
+    x = torch.cat([random(1, 3, 2, 2, seed=5), torch.full((1, 1, 2, 2), 0.7), torch.zeros(1, 2, 2, 2)], 1).to(dtype)
+    for features in (x, torch.cat([x[:, :3], x[:, :3]], 1), torch.zeros_like(x)):
+        features = features.clone().requires_grad_(True)
+        loss = style_distance(form, features, x)
+        (gradient,) = torch.autograd.grad(loss, features)
+        assert bool(torch.isfinite(loss)) and bool(torch.isfinite(gradient).all())
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_each_loss_can_be_minimised(form: str) -> None:
+    x = DENSE.clone().requires_grad_(True)
+    optimizer = torch.optim.LBFGS([x], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = style_distance(form, x, STYLE)
+        loss.backward()
+        return loss
+
+    first = float(closure().detach())
+    optimizer.step(closure)
+    assert float(closure().detach()) < 1e-3 * first

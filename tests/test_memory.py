@@ -19,9 +19,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import styletut as st
-from styletut import distributed, memory, objective, tape, transfer, vgg
+from styletut import distributed, memory, objective, tape, vgg
+from styletut.engine.team import Alone, Team
 from styletut.errors import RecipeError
 from styletut.losses import TV_FORMS
+from styletut.lowmem import gradients
 
 TINY = vgg.random_weights(width=0.1)
 FAST = st.recipes.get("fast").replace(weights=TINY, size=None)
@@ -280,15 +282,15 @@ def test_an_optimiser_has_no_more_copies_of_the_picture_than_the_plan_counts(
     run = st.iterate(picture, picture, recipe, device="cpu")
     each = picture.nbytes
 
-    class Slope:
+    class Goal:
         """A loss whose gradient takes nothing beside itself."""
 
         def __call__(self, x: Tensor) -> dict[str, Tensor]:
             return {"total": Sum.apply(x)}
 
-    monkeypatch.setattr(run, "_build", lambda size: Slope())
+    monkeypatch.setattr(run.backend, "build", lambda size: Goal())
     with Live() as live:
-        live._note(run._variable.untyped_storage())
+        live._note(run.state.variable.untyped_storage())
         for _ in run:
             pass
     planned = memory.needed(recipe, None, size, "float32", pairs=3) - memory.needed(recipe, None, (1, 1), "float32")
@@ -306,7 +308,7 @@ class Sum(torch.autograd.Function):
         return x.sum() + 1
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return x - 0.5
 
@@ -316,7 +318,7 @@ class Sum(torch.autograd.Function):
 def test_without_a_network_a_run_takes_what_its_plan_says(
     optimizer: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objective, "STRIP", 64 * 4)
+    monkeypatch.setattr(gradients, "STRIP", 64 * 4)
     recipe = FAST.replace(
         optimizer=optimizer, learning_rate=0.01, memory=3, scales=((1.0, 6),), decorrelation=0.5,
         content_weight=0, style_weight=0, tv_weight=0.01, tv_loss=form, precision="float32",
@@ -324,7 +326,7 @@ def test_without_a_network_a_run_takes_what_its_plan_says(
     picture = torch.rand(1, 3, 64, 64)
     run = st.iterate(picture, None, recipe, device="cpu")
     with Live() as live:
-        live._note(run._variable.untyped_storage())
+        live._note(run.state.variable.untyped_storage())
         for _ in run:
             pass
     fixed = memory.needed(recipe, None, (1, 1), "float32")
@@ -350,18 +352,21 @@ def test_tiles_take_something_beside_their_own_share() -> None:
     assert tiled - whole == memory.PIECES * 4 > 10**8
 
 
-def test_neighbours_share_what_their_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_on_one_machine_share_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[float] = []
 
-    def least(amount: float, device: torch.device) -> float:
+    def minimum(amount: float, device: torch.device) -> float:
         told.append(amount)
         return amount
 
-    monkeypatch.setattr(distributed, "least", least)
+    monkeypatch.setattr(distributed, "minimum", minimum)
+    monkeypatch.setattr(distributed, "count_all", lambda: 4)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert transfer._common_budget(1000, True, cpu) == 250  # what is free is there once for all four
-    assert transfer._common_budget(1000, False, cpu) == 1000  # what was allowed, was allowed to each
-    assert transfer._common_budget(1000, True, cuda) == 1000  # each has a card of its own
-    assert transfer._common_budget(None, True, cpu) is None
+    cpu, cuda = Team(torch.device("cpu")), Team(torch.device("cuda"))
+    assert cpu.budget(1000, free=True) == 250  # what is free is there once for all four
+    assert cpu.budget(1000, free=False) == 1000  # what was allowed, was allowed to each
+    assert cuda.budget(1000, free=True) == 1000  # each has a card of its own
+    assert cpu.budget(None, free=True) is None
     assert told == [250, 1000, 1000, math.inf]
+    assert Alone().budget(1000, free=True) == 1000

@@ -259,7 +259,7 @@ def test_a_run_begins_at_its_picture_in_any_coordinates(
 
 def test_zero_moves_pixels(photo: Tensor, painting: Tensor) -> None:
     run = st.iterate(photo, painting, SMALL, decorrelation=0.0)
-    assert torch.equal(run._variable.detach(), photo)
+    assert torch.equal(run.state.variable.detach(), photo)
 
 
 def test_coordinates_change_the_way_and_not_the_loss(photo: Tensor, painting: Tensor) -> None:
@@ -276,7 +276,7 @@ def test_clamping_after_each_step_is_of_the_picture(photo: Tensor, painting: Ten
     seen = {}
     for clamp in ("none", "step"):
         run = st.iterate(photo, painting, SMALL, clamp=clamp, **changes)
-        seen[clamp] = [run._from_variable(run._variable.detach()) for _ in run]
+        seen[clamp] = [run.parametrization.picture(run.state.variable.detach()) for _ in run]
     assert all(float(x.min()) > -1e-4 and float(x.max()) < 1 + 1e-4 for x in seen["step"])
     assert any(float(x.min()) < -0.1 for x in seen["none"])
 
@@ -306,12 +306,13 @@ def test_a_scale_lets_go_of_the_optimiser_before_it(
     """What it remembers, pictures of half the size, must not be there while the next objective is built."""
     run = st.iterate(photo, painting, SMALL, scales=((0.5, 2), (1.0, 1)))
     next(run)
+    assert run.stepper is not None
     alive: list[object] = []
-    before, build = (weakref.ref(run._optimizer), weakref.ref(run._goal)), run._build
+    before, build = (weakref.ref(run.stepper.optimizer), weakref.ref(run.stepper.objective)), run.backend.build
 
     def look(size: tuple[int, int]) -> st.objective.Objective:
         alive.extend(one() for one in before)
         return build(size)
 
-    monkeypatch.setattr(run, "_build", look)
+    monkeypatch.setattr(run.backend, "build", look)
     assert [step.scale for step in run] == [0, 1] and alive == [None, None]

@@ -22,7 +22,8 @@ from torch import Tensor
 import styletut as st
 from styletut import images, transfer, vgg
 from styletut.cli import entry, main
-from styletut.engine import signals
+from styletut.engine import inputs, signals
+from styletut.engine.stepper import Stepper
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
 WORDS = ["photo.png", "painting.png", *SHORT, "--steps", "4", "-q", "--set", "scales=[[1, 4]]"]
@@ -54,7 +55,7 @@ POINTS: dict[str, tuple[Any, str]] = {
     "checkpoint": (transfer.Run, "save"),
     "serialising": (torch, "save"),
     "result": (transfer.Run, "result"),
-    "digest": (transfer, "_digest"),
+    "digest": (inputs.Inputs, "manifest"),
     "picture": (transfer.Result, "save"),
     "encoding": (Image.Image, "save"),
     "writing": (os, "fsync"),
@@ -156,15 +157,15 @@ def spread(lines: int) -> list[int]:
 def test_a_second_ctrl_c_before_any_line_after_the_first_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """From within the step to the end of the command."""
     asked: list[int] = []
-    step = transfer.Run._step
+    step = Stepper.step
 
-    def pressed(self: transfer.Run) -> None:
-        if len(self.history) == 2 and not asked:
+    def pressed(self: Stepper) -> None:
+        if len(self.state.history) == 2 and not asked:
             press()
             asked.append(1)
         step(self)
 
-    monkeypatch.setattr(transfer.Run, "_step", pressed)
+    monkeypatch.setattr(Stepper, "step", pressed)
     for count in spread(traced(0, asked, [*WORDS, "-o", "0.png"])[1]):
         code, _ = traced(count, asked, [*WORDS, "-o", f"{count}.png"])
         assert (code, entry._manifest(f"{count}.png")["stopped"]) == (130, "interrupted"), count
@@ -172,13 +173,13 @@ def test_a_second_ctrl_c_before_any_line_after_the_first_loses_nothing(monkeypat
 
 def test_one_ctrl_c_before_any_line_after_the_last_step_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     finished: list[int] = []
-    let_go = transfer.Run._let_go
+    let_go = transfer.Run._free
 
     def end(self: transfer.Run) -> None:
         let_go(self)
         finished.append(1)
 
-    monkeypatch.setattr(transfer.Run, "_let_go", end)
+    monkeypatch.setattr(transfer.Run, "_free", end)
     for count in spread(traced(0, finished, [*WORDS, "-o", "0.png"])[1]):
         code, _ = traced(count, finished, [*WORDS, "-o", f"{count}.png"])
         assert code in (0, 130) and entry._manifest(f"{count}.png")["stopped"] is None, count
@@ -188,14 +189,14 @@ def test_one_ctrl_c_before_any_line_after_the_last_step_loses_nothing(monkeypatc
 def test_sigterm_and_sighup_end_the_run_after_the_step(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    step = transfer.Run._step
+    step = Stepper.step
 
-    def pressed(self: transfer.Run) -> None:
-        if len(self.history) == 1:
+    def pressed(self: Stepper) -> None:
+        if len(self.state.history) == 1:
             press(3, number)
         step(self)
 
-    monkeypatch.setattr(transfer.Run, "_step", pressed)
+    monkeypatch.setattr(Stepper, "step", pressed)
     assert main([*WORDS, "-o", "out.png"]) == 130
     assert capsys.readouterr().err == "styletut: interrupted after 2 of 4 steps; the best picture so far is out.png\n"
     assert entry._manifest("out.png")["iterations"] == 2

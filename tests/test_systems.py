@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from styletut import lbfgsb, objective, recipes, samples, tiles, transfer, vgg
 from styletut.errors import DivergenceError, RecipeError
-from styletut.losses import gram_matrix
+from styletut.lowmem.tape import TapeObjective
 
 pytestmark = pytest.mark.numerical
 
@@ -237,7 +237,7 @@ def assert_same_gradient(actual: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("name", FIVE)
 def test_system_has_the_loss_and_gradient_of_its_source_on_a_picture(name: str) -> None:
     x, content, style = (picture(seed) for seed in (1, 2, 3))
-    goal = objective.build(content, style, recipes.get(name), vgg=tiny_network(name))
+    goal = objective.build(content, style, recipes.get(name), network=tiny_network(name))
     x.requires_grad_()
     loss, (gradient,) = value_and_gradient(lambda x: goal(x)["total"], x)
     expected, (expected_gradient,) = value_and_gradient(lambda x: independent(name, x, content, style), x)
@@ -251,11 +251,13 @@ def test_avgpool_keeps_odd_rows_and_columns_as_tensorflow_does_whole_and_in_tile
     network, recipe = tiny_network("avgpool"), recipes.get("avgpool")
     x.requires_grad_()
     expected, (expected_gradient,) = value_and_gradient(lambda x: independent("avgpool", x, content, style), x)
-    dropped = objective.build(content, style, recipe, vgg=tiny_network("avgpool", pooling="average"))(x)["total"].item()
+    dropped = objective.build(content, style, recipe, network=tiny_network("avgpool", pooling="average"))(x)[
+        "total"
+    ].item()
     assert abs(dropped / expected - 1) > 0.01  # and that is what is being tested
     for goal in (
-        objective.build(content, style, recipe, vgg=network),
-        tiles.build(content, style, recipe, vgg=network, tile=48),
+        objective.build(content, style, recipe, network=network),
+        tiles.build(content, style, recipe, network=network, tile=48),
     ):
 
         def total(x: Tensor, goal: objective.Objective = goal) -> Tensor:
@@ -275,7 +277,7 @@ def test_tensorflow_averages_an_odd_last_row_and_column_over_the_pixels_that_the
 @pytest.mark.parametrize("name", FIVE)
 def test_parts_are_named_by_layer_and_add_up_to_the_total(name: str) -> None:
     recipe = recipes.get(name)
-    goal = objective.build(picture(2), picture(3), recipe, vgg=tiny_network(name))
+    goal = objective.build(picture(2), picture(3), recipe, network=tiny_network(name))
     parts = goal(picture(1))
     total = parts.pop("total").item()
     expected = {f"content/{layer}" for layer in recipe.content_layers}
@@ -287,23 +289,15 @@ def test_parts_are_named_by_layer_and_add_up_to_the_total(name: str) -> None:
 # Loss and gradient on random features, which no network has made.
 
 
-class GivenFeatures(objective.Reader):
-    """Reads, in place of a network, the features that it is given for a picture."""
+class GivenFeatures:
+    """In place of a network: the features that it is given for a picture."""
 
     def __init__(self, *answers: tuple[Tensor, Features]) -> None:
         self.answers = answers
+        self.layers = list(answers[0][1])
 
-    def features(self, network: vgg.VGG, picture: Tensor, names: Iterable[str]) -> Features:
-        return next(f for known, f in self.answers if torch.allclose(known, picture.double(), atol=1e-6))
-
-    def grams(self, network: vgg.VGG, picture: Tensor, names: Iterable[str]) -> Features:
-        return {name: gram_matrix(f) for name, f in self.features(network, picture, names).items()}
-
-
-def losses_of(goal: objective.Objective, features: Features, x: Tensor) -> Features:
-    """The losses of a picture whose features are given."""
-    found = {term.name: term.statistic(x if term.layer is None else features[term.layer]) for term in goal.terms}
-    return goal.losses(found, (x.shape[-2], x.shape[-1]))
+    def __call__(self, image: Tensor) -> Features:
+        return next(features for known, features in self.answers if known.shape == image.shape and known is image)
 
 
 def random_features(name: str, seed: int, rows: int = ROWS, cols: int = COLS) -> Features:
@@ -327,11 +321,11 @@ def test_system_has_the_loss_and_gradient_of_its_source_on_random_features(name:
     x, content, style = (picture(seed) for seed in (1, 2, 3))
     at_x, at_content, at_style = (random_features(name, seed) for seed in (11, 12, 13))
     recipe, layers = recipes.get(name), tuple(sorted(at_x))
-    reader = GivenFeatures((content, at_content), (style, at_style))
-    goal = objective.build(content, style, recipe, vgg=tiny_network(name), reader=reader)
+    given = GivenFeatures((content, at_content), (style, at_style), (x, at_x))
+    goal = objective.build(content, [style], recipe, network=given)
     leaves = [x.requires_grad_(), *(at_x[layer].requires_grad_() for layer in layers)]
 
-    parts = losses_of(goal, at_x, x)
+    parts = goal(x)
     expected = SYSTEMS[name].loss(at_x, at_content, at_style, x)
     scale = 1.0
     if name == "gatys":  # the paper fixes alpha / beta only
@@ -348,7 +342,7 @@ def test_system_has_the_loss_and_gradient_of_its_source_on_random_features(name:
 def test_gatys_style_is_the_papers_through_a_network() -> None:
     x, content, style = (picture(seed) for seed in (1, 2, 3))
     recipe = recipes.get("gatys")
-    parts = objective.build(content, style, recipe, vgg=tiny_network("gatys"))(x)
+    parts = objective.build(content, style, recipe, network=tiny_network("gatys"))(x)
     state = tiny_weights("vgg19").state
     at_x, at_style = (plain_vgg(state, caffe(image), "vgg19", "average") for image in (x, style))
     for i in range(1, 6):
@@ -361,9 +355,9 @@ def test_gatys_balance_at_512_is_the_printed_one() -> None:
     content, style = (picture(seed, 8, 8) for seed in (1, 2))
     features = [{"relu4_2": torch.randn(1, 512, 64, 64, dtype=torch.float64)} for _ in range(2)]
     recipe = recipes.get("gatys").replace(style_layers={})
-    reader = GivenFeatures((content, features[0]))
-    goal = objective.build(content, style, recipe, vgg=tiny_network("gatys"), reader=reader)
-    part = losses_of(goal, features[1], torch.rand(1, 3, 512, 512, dtype=torch.float64))["content/relu4_2"]
+    x = torch.rand(1, 3, 512, 512, dtype=torch.float64)
+    given = GivenFeatures((content, features[0]), (x, features[1]))
+    part = objective.build(content, [style], recipe, network=given)(x)["content/relu4_2"]
     half_sum = 0.5 * ((features[1]["relu4_2"] - features[0]["relu4_2"]) ** 2).sum().item()
     assert part.item() / recipe.style_weight == pytest.approx(1e-3 * half_sum, rel=RTOL)
 
@@ -395,11 +389,11 @@ def test_losses_mean_the_same_at_two_and_four_times_the_size(name: str, style_si
     content, style, x = picture(1, 32, 48), picture(2, *style_size), picture(3, 32, 48)
     network = tiny_network(name, pointwise_weights("vgg19"))
     recipe = recipes.get(name)
-    small = objective.build(content, style, recipe, vgg=network)(x)
+    small = objective.build(content, style, recipe, network=network)(x)
     assert all(part.item() > 0 for part in small.values())
     for _ in range(2):
         content, x = mirrored(content), mirrored(x)
-        large = objective.build(content, style, recipe, vgg=network)(x)
+        large = objective.build(content, style, recipe, network=network)(x)
         assert set(large) == set(small)
         for part, value in small.items():
             assert large[part].item() == pytest.approx(value.item(), rel=1e-9), part
@@ -410,8 +404,8 @@ def test_losses_do_not_depend_on_the_size_of_the_style_picture(name: str) -> Non
     content, style, x = (picture(seed, 32, 32) for seed in (1, 2, 3))
     network = tiny_network(name, pointwise_weights("vgg19"))
     recipe = recipes.get(name)
-    small = objective.build(content, style, recipe, vgg=network)(x)
-    large = objective.build(content, mirrored(style), recipe, vgg=network)(x)
+    small = objective.build(content, style, recipe, network=network)(x)
+    large = objective.build(content, mirrored(style), recipe, network=network)(x)
     for part, value in small.items():
         assert large[part].item() == pytest.approx(value.item(), rel=1e-9), part
 
@@ -421,8 +415,8 @@ def test_published_systems_do_change_their_balance_with_size() -> None:
     content, style, x = (picture(seed, 32, 32) for seed in (1, 2, 3))
     network = tiny_network("five-layer", pointwise_weights("vgg19"))
     recipe = recipes.get("five-layer")
-    small = objective.build(content, style, recipe, vgg=network)(x)
-    large = objective.build(mirrored(content), mirrored(style), recipe, vgg=network)(mirrored(x))
+    small = objective.build(content, style, recipe, network=network)(x)
+    large = objective.build(mirrored(content), mirrored(style), recipe, network=network)(mirrored(x))
     for layer in recipe.content_layers:
         assert (large[f"content/{layer}"] / small[f"content/{layer}"]).item() == pytest.approx(1, rel=1e-9)
     for layer in recipe.style_layers:
@@ -436,8 +430,8 @@ def test_published_systems_do_change_their_balance_with_size() -> None:
 def test_a_bfloat16_network_still_sums_in_float32(name: str) -> None:
     x, content, style = (picture(seed).float() for seed in (1, 2, 3))
     recipe = recipes.get(name)
-    exact = objective.build(content, style, recipe, vgg=tiny_network(name).float())(x)
-    rough = objective.build(content, style, recipe, vgg=tiny_network(name).to(torch.bfloat16))(x)
+    exact = objective.build(content, style, recipe, network=tiny_network(name).float())(x)
+    rough = objective.build(content, style, recipe, network=tiny_network(name).to(torch.bfloat16))(x)
     for part, value in rough.items():
         assert value.dtype == torch.float32, part
     assert rough["total"].item() == pytest.approx(exact["total"].item(), rel=0.1)
@@ -450,7 +444,7 @@ def test_a_batch_of_pairs_has_the_losses_of_the_pairs_added() -> None:
     x, content, style = (picture(seed, 32, 32, batch=3) for seed in (1, 2, 3))
     recipe, network = recipes.get("three-losses"), tiny_network("three-losses")
     styles = [style[i : i + 1] for i in range(3)]
-    total = objective.build(content, styles, recipe, vgg=network)(x)["total"].item()
+    total = objective.build(content, styles, recipe, network=network)(x)["total"].item()
     singles = [independent("three-losses", x[i : i + 1], content[i : i + 1], style[i : i + 1]).item() for i in range(3)]
     assert total == pytest.approx(sum(singles), rel=RTOL)
 
@@ -610,14 +604,14 @@ def test_three_losses_learns_with_its_chosen_weights_and_the_real_network() -> N
 def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """Every picture of which the loss and its gradient are taken from now on."""
     pictures: list[Tensor] = []
-    original = objective.Objective.__call__
+    original = TapeObjective.__call__
 
     def recorded(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
         if torch.is_grad_enabled():
             pictures.append(picture.detach().double().clone())
         return original(self, picture)
 
-    monkeypatch.setattr(objective.Objective, "__call__", recorded)
+    monkeypatch.setattr(TapeObjective, "__call__", recorded)
     return pictures
 
 
@@ -808,12 +802,12 @@ def test_a_grey_photograph_in_a_grey_painting_stays_grey_where_the_recipe_keeps_
         assert (chroma < 1e-6) == (keep and start is None)  # a start in colour is a wish for colour
         assert (image - content).abs().max() > 0.01
     coloured = run("fast", content, picture(2, *SMALL), 3, keep_grey=True)
-    assert not coloured._grey
+    assert not coloured.parametrization.grey
 
 
 def test_resample_nearest_takes_the_pixels_that_pillow_takes() -> None:
     content = picture(1, 40, 60).float()
     recipe = recipes.get("keras-sgd").replace(size=17, resample="nearest", weights=tiny_weights("vgg19"), steps=1)
-    found = transfer.iterate(content, content, recipe, device="cpu").content
+    found = transfer.iterate(content, content, recipe, device="cpu").inputs.content
     channels = [Image.fromarray(channel.numpy()).resize((26, 17), Image.Resampling.NEAREST) for channel in content[0]]
     assert torch.equal(found[0], torch.stack([torch.from_numpy(np.array(channel)) for channel in channels]))

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from styletut import objective, recipes, samples, tape, vgg
+from styletut import objective, recipes, samples, tape, tiles, vgg
+from styletut.losses import STYLE_LOSSES
 from styletut.lowmem.tape import Tape
 from styletut.lowmem.windows import Window
 from styletut.vgg import VGG
@@ -29,7 +30,7 @@ def picture_of(rows: int, columns: int, batch: int = 1) -> Tensor:
 def strips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Blocks at once, or in strips as narrow as they can be: four rows and the neighbours'."""
     monkeypatch.setitem(tape.STRIP, "cpu", request.param)
-    monkeypatch.setattr(tape, "RIM", 2.0)
+    monkeypatch.setattr(tape, "MAX_HALO", 2.0)
     return bool(request.param == 1)
 
 
@@ -79,7 +80,7 @@ def test_features_and_gradient_are_those_of_autograd(
 def test_strips_see_as_far_as_the_convolutions_of_any_block(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """VGG-16 has blocks of three, VGG-19 of four: with the reach of two a gradient would be wrong by a third."""
     monkeypatch.setitem(tape.STRIP, "cpu", 1)
-    monkeypatch.setattr(tape, "RIM", 2.0)
+    monkeypatch.setattr(tape, "MAX_HALO", 2.0)
     weights = vgg.random_weights(network, width=0.1)
     made = VGG(["relu3_3", "pool4"], network=network, weights=weights).double()
     picture = picture_of(96, 40)
@@ -119,7 +120,7 @@ def test_without_the_way_back_nothing_is_kept(strips: bool) -> None:
     seen = []
     found = Tape(network, picture, lambda name, x, window: seen.append(name), keep=False)
     assert set(seen) == set(LAYERS)
-    assert not found._stages
+    assert not found._blocks
 
 
 def test_layers_without_a_slope_add_nothing(strips: bool) -> None:
@@ -174,14 +175,14 @@ def test_a_large_map_is_cut_and_a_small_one_is_not() -> None:
         for own, seen in cuts:
             assert own.start % 2 == seen.start % 2 == 0
             computed_twice = (seen.stop - seen.start) - (own.stop - own.start)
-            assert computed_twice <= tape.RIM * (own.stop - own.start)
+            assert computed_twice <= tape.MAX_HALO * (own.stop - own.start)
         assert len(list(tape._cut(network, block1, small))) == 2
 
 
 def test_an_objective_is_differentiable_again_with_its_graph_and_only_once() -> None:
     photo, painting = samples.load("cat", size=64), samples.load("waves", size=64)
     recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1))
-    goal = objective.build(photo, painting, recipe)
+    goal = tiles.build(photo, painting, recipe)
     picture = torch.rand(photo.shape, requires_grad=True)
     total = goal(picture)["total"]
     (first,) = torch.autograd.grad(total, picture, retain_graph=True)
@@ -191,3 +192,25 @@ def test_an_objective_is_differentiable_again_with_its_graph_and_only_once() -> 
     (slope,) = torch.autograd.grad(goal(picture)["total"], picture, create_graph=True)
     with pytest.raises(RuntimeError, match="once"):
         slope.sum().backward()
+
+
+@pytest.mark.parametrize("form", STYLE_LOSSES)
+@pytest.mark.parametrize("pair", [(1, 1), (2, 2)], ids=["one", "pairs"])
+def test_an_objective_by_tape_is_that_of_autograd(form: str, pair: tuple[int, int], strips: bool) -> None:
+    """Autograd's is the reference, for every style loss, in strips too."""
+    contents, styles = pair
+    content, style = picture_of(53, 40, contents), list(picture_of(44, 37, styles).split(1))
+    if not STYLE_LOSSES[form].additive and styles > 1:
+        pytest.skip("styles of this loss are given one at a time")
+    recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1), style_loss=form, batch=2)
+    network = net(list(recipe.layers))
+    reference = objective.build(content, style, recipe, network=network)
+    by_tape = tiles.build(content, style, recipe, network=network)
+    picture = picture_of(54, 40, contents)[..., :53, :].requires_grad_(True)
+    expected, result = reference(picture), by_tape(picture)
+    assert list(result) == list(expected)
+    for name, loss in expected.items():
+        torch.testing.assert_close(result[name], loss, rtol=1e-9, atol=0)
+    (a,) = torch.autograd.grad(result["total"], picture)
+    (b,) = torch.autograd.grad(expected["total"], picture)
+    torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-9 * float(b.abs().max()))

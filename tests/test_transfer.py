@@ -25,7 +25,11 @@ from torch.nn import functional as F
 
 import styletut as st
 from styletut import images, memory, objective, samples, tiles, transfer, vgg
+from styletut.engine import devices, guard, scales
+from styletut.engine import estimate as estimating
+from styletut.engine.stepper import Stepper
 from styletut.errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError
+from styletut.lowmem.tape import TapeObjective
 from styletut.recipes import Recipe
 from styletut.transfer import DivergenceWarning, Result, Run, estimate, iterate, pick_device, pick_precision, resume
 
@@ -150,9 +154,9 @@ def test_lbfgs_finds_the_minimum_of_a_quadratic(line_search: bool) -> None:
 def test_clamping_after_each_step_keeps_the_variable_in_its_range(photo: Tensor, painting: Tensor) -> None:
     run = iterate(photo, painting, SMALL, **ADAM | {"learning_rate": 90.0}, pixel_range=255.0, clamp="step")
     for _ in run:
-        assert float(run._variable.detach().min()) >= 0 and float(run._variable.detach().max()) <= 255
+        assert float(run.state.variable.detach().min()) >= 0 and float(run.state.variable.detach().max()) <= 255
     free = iterate(photo, painting, SMALL, **ADAM | {"learning_rate": 90.0}, pixel_range=255.0, clamp="none")
-    assert max(float(free._variable.detach().max()) for _ in free) > 255
+    assert max(float(free.state.variable.detach().max()) for _ in free) > 255
 
 
 @pytest.mark.filterwarnings("ignore:the loss ended at")
@@ -160,13 +164,13 @@ def test_clamping_in_the_forward_pass_shows_the_network_only_pictures(
     photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Tensor] = []
-    call = objective.Objective.__call__
+    call = TapeObjective.__call__
 
     def look(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
         seen.append(picture.detach().clone())
         return call(self, picture)
 
-    monkeypatch.setattr(objective.Objective, "__call__", look)
+    monkeypatch.setattr(TapeObjective, "__call__", look)
     paint(photo, painting, **ADAM | {"learning_rate": 0.5}, clamp="forward")
     assert all(float(p.min()) >= 0 and float(p.max()) <= 1 for p in seen)
 
@@ -239,7 +243,7 @@ def test_the_start_style_is_the_middle_of_the_style_at_the_contents_size(photo: 
 def test_the_start_noise_is_noise_around_the_networks_mean(noise: str, painting: Tensor) -> None:
     content = torch.rand(1, 3, 64, 64)
     changes = {"start": "noise", "noise": noise, "noise_range": (-30.0, 20.0) if noise == "uniform" else (10.0, 20.0)}
-    found = iterate(content, painting, SMALL.replace(**changes))._variable.detach()
+    found = iterate(content, painting, SMALL.replace(**changes)).state.variable.detach()
     offset = (found - torch.tensor(vgg.IMAGENET_MEAN).view(1, 3, 1, 1)) * 255
     if noise == "uniform":
         assert -30 <= float(offset.min()) < -29.5 and 19.5 < float(offset.max()) <= 20
@@ -252,10 +256,10 @@ def test_the_start_noise_is_noise_around_the_networks_mean(noise: str, painting:
 def test_the_start_mix_is_noise_and_content_in_the_recipes_shares(photo: Tensor, painting: Tensor) -> None:
     mean = torch.tensor(vgg.IMAGENET_MEAN).view(1, 3, 1, 1)
     mix = SMALL.replace(start="mix", start_mix=0.25, noise_range=(-20.0, 20.0), seed=5)
-    found = iterate(photo, painting, mix)._variable.detach()
-    noise = iterate(photo, painting, mix.replace(start="noise"))._variable.detach()
+    found = iterate(photo, painting, mix).state.variable.detach()
+    noise = iterate(photo, painting, mix.replace(start="noise")).state.variable.detach()
     assert torch.allclose(found, mean + 0.25 * (photo - mean) + 0.75 * (noise - mean), atol=1e-6)
-    pure = iterate(photo, painting, mix.replace(start_mix=1.0))._variable.detach()
+    pure = iterate(photo, painting, mix.replace(start_mix=1.0)).state.variable.detach()
     assert torch.allclose(pure, photo, atol=1e-6)
 
 
@@ -307,7 +311,7 @@ def test_pictures_may_be_whatever_load_image_takes(kind: str, photo: Tensor, pai
     }
     run = iterate(given[kind], [given[kind], painting] if kind == "path" else given[kind], SMALL)
     wanted = ((loaded - 0.5) * 1.5 + 0.5).clamp(0, 1) if kind == "overshoot" else loaded
-    for found in (run.content, run.styles[0]):
+    for found in (run.inputs.content, run.inputs.styles[0]):
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)
     if kind not in ("name", "list of paths"):
         assert torch.allclose(iterate(photo, painting, SMALL, start=given[kind]).picture(), wanted, atol=1e-6)
@@ -403,7 +407,7 @@ def test_the_next_scale_begins_with_the_enlarged_picture_of_the_last(photo: Tens
     run = iterate(photo, painting, SMALL, scales=((0.5, 3), (1.0, 1)), **ADAM)
     for _ in range(3):
         coarse = next(run)
-    enlarged = images.resize(run._variable.detach().contiguous(), (32, 40), upscale=True)
+    enlarged = images.resize(run.state.variable.detach().contiguous(), (32, 40), upscale=True)
     expected = loss_of(enlarged, photo, images.resize(painting, 40))
     assert coarse.scale == 0
     assert next(run).losses["total"] == pytest.approx(expected, rel=1e-4)
@@ -433,7 +437,7 @@ def test_the_style_keeps_its_aspect_and_is_never_enlarged(
         seen.extend(tuple(s.shape[-2:]) for s in styles)
         return build(content, styles, *args, **kwargs)
 
-    monkeypatch.setattr(transfer.objective, "build", look)
+    monkeypatch.setattr(objective, "build", look)
     paint(photo, torch.rand(1, 3, *style_size), **{"scales": ((1.0, 1),), **changes})
     assert seen == sizes
 
@@ -446,11 +450,11 @@ def test_the_default_recipe_takes_styles_of_any_shape(
 ) -> None:
     """At its coarse scales a style is not shrunk below what the deepest layer needs, and keeps its shape."""
     run = iterate(torch.rand(1, 3, *content), torch.rand(1, 3, *style), "fast", weights=tiny, size=None)
-    for size in run._sizes():
-        found = run._style_at(run.styles[0], max(size)).shape[-2:]
+    for size in run.sizes:
+        found = scales.style_at(run.inputs.styles[0], size, run.recipe, 16).shape[-2:]
         assert min(found) >= 16 and max(found) <= max(style)
         assert found[0] / found[1] == pytest.approx(style[0] / style[1], rel=0.1)
-        run._build(size)
+        run.backend.build(size)
 
 
 @pytest.mark.parametrize(
@@ -738,10 +742,10 @@ def test_every_precision_runs_and_says_so(precision: str, photo: Tensor, paintin
 
 def test_in_bfloat16_the_mean_is_subtracted_exactly(photo: Tensor, painting: Tensor) -> None:
     run = transfer.Run(photo, painting, SMALL.replace(precision="bfloat16"))
-    assert run._vgg is not None and run._vgg.layers[0] == "conv1_1"
-    assert run._vgg.convs["conv1_1"].weight.dtype == torch.bfloat16
+    assert run.backend.vgg is not None and run.backend.vgg.layers[0] == "conv1_1"
+    assert run.backend.vgg.convs["conv1_1"].weight.dtype == torch.bfloat16
     exact = vgg.VGG(["conv1_1"], weights=TINY)
-    assert torch.equal(run._vgg.preprocess(photo), exact.preprocess(photo))
+    assert torch.equal(run.backend.vgg.preprocess(photo), exact.preprocess(photo))
 
 
 @pytest.mark.numerical
@@ -752,7 +756,7 @@ def test_bfloat16_gradients_are_near_those_of_float32_on_the_real_network(oxford
     for dtype in (torch.float32, torch.bfloat16):
         net = objective.network(recipe)
         assert net is not None
-        goal = objective.build(content, style, recipe, vgg=net.to(dtype))
+        goal = objective.build(content, style, recipe, network=net.to(dtype))
         noise = torch.rand(content.shape, generator=torch.Generator().manual_seed(0))
         picture = (content + 0.05 * (noise - 0.5)).requires_grad_()
         goal(picture)["total"].backward()
@@ -881,7 +885,7 @@ def test_a_run_saved_on_a_device_goes_on_there_to_the_same_picture(
 
 def break_at(monkeypatch: pytest.MonkeyPatch, evaluation: int, spoil: Callable[[dict[str, Tensor]], None]) -> None:
     """Let the losses of one evaluation, and of all after it, be spoilt."""
-    call, count = objective.Objective.__call__, iter(range(1, 10**6))
+    call, count = TapeObjective.__call__, iter(range(1, 10**6))
 
     def broken(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
         losses = call(self, picture)
@@ -889,7 +893,7 @@ def break_at(monkeypatch: pytest.MonkeyPatch, evaluation: int, spoil: Callable[[
             spoil(losses)
         return losses
 
-    monkeypatch.setattr(objective.Objective, "__call__", broken)
+    monkeypatch.setattr(TapeObjective, "__call__", broken)
 
 
 def nan_style(losses: dict[str, Tensor]) -> None:
@@ -992,15 +996,15 @@ def test_a_last_step_that_blows_the_picture_up_is_noticed_and_named(
     scales: tuple[tuple[float, int], ...], photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No evaluation follows the last step of a scale, so no loss can tell."""
-    step = transfer.Run._step
+    step = Stepper.step
 
-    def blown(self: Run) -> None:
+    def blown(self: Stepper) -> None:
         step(self)
-        if len(self.history) + 1 == scales[0][1]:
+        if len(self.state.history) + 1 == scales[0][1]:
             with torch.no_grad():
-                self._variable.fill_(math.inf)
+                self.state.variable.fill_(math.inf)
 
-    monkeypatch.setattr(transfer.Run, "_step", blown)
+    monkeypatch.setattr(Stepper, "step", blown)
     where = f"at step {scales[0][1]}" + (" of scale 1" if len(scales) > 1 else "")
     with pytest.warns(DivergenceWarning, match=f"the picture itself is not finite {where};"):
         result = paint(photo, painting, scales=scales)
@@ -1040,8 +1044,8 @@ def test_a_budget_makes_lbfgs_forget_before_the_run_is_refused(painting: Tensor)
     less = st.iterate(content, painting, SMALL, max_memory=whole.bytes - 1)
     assert less.plan.pairs < SMALL.memory and less.plan.bytes < whole.bytes
     next(less)
-    assert less._optimizer is not None
-    assert less._optimizer.param_groups[0]["history_size"] == less.plan.pairs
+    assert less.stepper is not None
+    assert less.stepper.optimizer.param_groups[0]["history_size"] == less.plan.pairs
     with pytest.raises(RecipeError, match=r"takes .* MB at least, and it may take"):
         st.iterate(content, painting, SMALL, max_memory="1 MB")
 
@@ -1063,7 +1067,7 @@ def test_out_of_memory_a_run_goes_on_in_tiles_and_loses_nothing(
         return prepare(net, x)
 
     monkeypatch.setattr(vgg.VGG, "prepare", cramped)
-    monkeypatch.setattr(transfer.memory, "TILES", (20,))
+    monkeypatch.setattr(memory, "TILES", (20,))
     with pytest.warns(transfer.TilingWarning, match="out of memory at 40 x 32 pixels: going on in tiles of 20"):
         found = paint(photo, painting, recipe)
     assert torch.allclose(found.picture, whole.picture, atol=1e-6)
@@ -1077,11 +1081,11 @@ def test_falling_back_to_tiles_never_asks_for_more_than_before(tiny: vgg.Weights
     least = iterate(picture, picture, recipe, tile=memory.TILES[-1]).plan.bytes
     run = iterate(picture, picture, recipe, max_memory=least - 1)
     size = (1200, 1200)
-    before = run._plan(size)
+    before = run.backend.plan(size)
     assert before.pairs < 50
     with pytest.warns(transfer.TilingWarning):
-        run._smaller(size)
-    after = run._plan(size)
+        run.backend._shrink(size)
+    after = run.backend.plan(size)
     assert after.pairs == before.pairs and after.bytes < before.bytes
     assert after.tile is not None and after.tile < (before.tile or 1200)
 
@@ -1093,7 +1097,7 @@ def test_out_of_memory_in_the_smallest_tiles_is_an_error(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(vgg.VGG, "prepare", full)
-    monkeypatch.setattr(transfer.memory, "TILES", (20, 16))
+    monkeypatch.setattr(memory, "TILES", (20, 16))
     with pytest.warns(transfer.TilingWarning), pytest.raises(MemoryError, match="even in the smallest tiles"):
         paint(photo, painting)
 
@@ -1107,7 +1111,7 @@ def test_another_error_is_not_taken_for_want_of_memory(
     def broken(picture: Tensor) -> dict[str, Tensor]:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(run, "_goal", broken)
+    monkeypatch.setattr(run.stepper, "objective", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         next(run)
 
@@ -1117,7 +1121,7 @@ def test_a_resumed_run_keeps_its_tiles_and_takes_others(photo: Tensor, painting:
     next(run)
     path = run.save(tmp_path / "run.pt")
     again = transfer.Run.load(path, weights=TINY)
-    assert again.plan == run.plan and again.max_memory == 2 * 10**9
+    assert again.plan == run.plan and again.execution.max_memory == 2 * 10**9
     assert transfer.Run.load(path, weights=TINY, tile=24).plan.tile == 24
 
 
@@ -1310,7 +1314,7 @@ def test_a_resumed_run_remembers_its_best_picture_and_goes_on_saving_itself(
     assert torch.equal(first.picture, second.picture)
     third = Run.load(path, weights=TINY)
     assert len(third.history) == 5
-    assert third.checkpoint == path and third.checkpoint_every == 1
+    assert third.execution.checkpoint == path and third.execution.checkpoint_every == 1
 
 
 def test_runs_with_named_weights_need_no_weights_to_resume(photo: Tensor, tmp_path: Path) -> None:
@@ -1559,7 +1563,7 @@ def test_an_estimate_grows_with_size_steps_and_precision(painting: Tensor) -> No
 def test_the_seconds_of_an_estimate_grow_with_the_pixels(painting: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that ticks once a look, so that every evaluation of the probe takes one second."""
     ticks = iter(range(10**6))
-    monkeypatch.setattr(transfer.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(estimating.time, "perf_counter", lambda: float(next(ticks)))
     found = estimate(torch.rand(1, 3, 320, 320), painting, SMALL, scales=((0.5, 10), (1.0, 5)), device="cpu")
     # 160 x 160 pixels take 1 s; half the size is just that, the full size four times as much.
     assert found.seconds == pytest.approx(10 * 1 + 5 * 4)
@@ -1570,18 +1574,18 @@ def test_a_clock_waits_for_the_device(device: str, monkeypatch: pytest.MonkeyPat
     waited: list[str] = []
     monkeypatch.setattr(torch.cuda, "synchronize", lambda where: waited.append(str(where)))
     monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
-    transfer._wait_for(torch.device(device))
+    devices.synchronize(torch.device(device))
     assert waited == ([device] if device != "cpu" else [])
 
 
 def test_the_seconds_of_an_estimate_know_what_tiles_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each pixel is seen once in every tile whose halo it lies in, and a tile passes forward twice."""
     ticks = iter(range(10**6))
-    monkeypatch.setattr(transfer.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(estimating.time, "perf_counter", lambda: float(next(ticks)))
     picture = torch.rand(1, 3, 320, 320)
     found = estimate(picture, picture, SMALL, scales=((1.0, 5),), tile=80, device="cpu")
     network = objective.network(SMALL)
-    seen = sum(tile.seen.pixels for tile in tiles.Tiling.of(network, (320, 320), 80))
+    seen = sum(tile.padded.pixels for tile in tiles.Tiling.of(network, (320, 320), 80))
     assert seen > 1.3 * 320**2
     # 160 x 160 pixels take 1 s whole: forward is a third, back two thirds.
     assert found.seconds == pytest.approx(5 * 1.5 * seen / 160**2)
@@ -1645,13 +1649,13 @@ def test_a_coarse_scale_is_never_too_small_for_the_deepest_layer(tiny: vgg.Weigh
 
 def overshoot(monkeypatch: pytest.MonkeyPatch, evaluation: int) -> None:
     """Let one evaluation, and no other, come out a hundred times too high."""
-    call, count = objective.Objective.__call__, iter(range(1, 10**6))
+    call, count = TapeObjective.__call__, iter(range(1, 10**6))
 
     def high(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
         losses = call(self, picture)
         return {name: 100 * loss for name, loss in losses.items()} if next(count) == evaluation else losses
 
-    monkeypatch.setattr(objective.Objective, "__call__", high)
+    monkeypatch.setattr(TapeObjective, "__call__", high)
 
 
 @pytest.mark.numerical
@@ -1669,17 +1673,11 @@ def test_lbfgs_takes_back_a_step_that_overshot_and_goes_on(
     assert after[-1] < after[5], "and down from there"
 
 
-def test_a_wobble_below_the_first_loss_is_not_an_overshoot(
-    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wobble_below_the_first_loss_is_not_an_overshoot() -> None:
     """Where a loss can fall to almost nothing, ten times the best is still almost nothing."""
-    run = st.iterate(photo, painting, scales=((1.0, 1),), weights=TINY)
-    run._first, run._best, run._losses = 1.0, 1e-6, {"total": 1e-4}
-    run._judge(run._variable)
-    assert run._best == 1e-6 and run.stopped is None
-    run._losses = {"total": 2.0}
-    with pytest.raises(transfer._Overshot):
-        run._judge(run._variable)
+    record = guard.Record(first=1.0, best=1e-6)
+    assert guard.judge({"total": 1e-4}, record, returns=True, single=True).action is guard.Action.GO_ON
+    assert guard.judge({"total": 2.0}, record, returns=True, single=True).action is guard.Action.RETURN
 
 
 def test_a_first_step_does_not_wait_for_torchs_compiler() -> None:

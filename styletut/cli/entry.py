@@ -714,7 +714,7 @@ def _paint(argv: list[str]) -> int:
         _say("styletut: nothing to paint: every output exists already")
     if distributed.launched() != (0, 1):
         with distributed.processes(args.device or "auto") as (rank, workers):
-            distributed.wait()  # until every process has seen which outputs exist
+            distributed.barrier()  # until every process has seen which outputs exist
             args.shared = len(jobs) == 1
             args.quiet = args.quiet or (args.shared and rank > 0)
             return _work(jobs if args.shared else jobs[rank::workers], several, recipe, args)
@@ -1039,7 +1039,7 @@ def _resume(argv: list[str]) -> int:
     if distributed.launched() == (0, 1):
         return _finish(resume, *end)
     with distributed.processes(args.device or "auto") as (rank, _):
-        distributed.wait()  # until every process has seen that the output may be written
+        distributed.barrier()  # until every process has seen that the output may be written
         args.shared, args.quiet = True, args.quiet or rank > 0
         return _finish(resume, *end)
 

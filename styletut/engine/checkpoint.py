@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,29 @@ import torch
 from torch import Tensor
 
 from .. import archives
-from ..errors import CheckpointError
+from ..errors import CheckpointError, StyletutError
 from ..files import atomic_file
+from ..recipes import Recipe
+from ..vgg import Weights
+from . import optimizers
+from .entries import Check, is_positive, is_single, is_tensor, is_whole
+from .state import RunState
 
 FORMAT = 2  # 1 held what torch's L-BFGS remembers
 
 
-def write(path: Path, state: dict[str, Any]) -> None:
-    """Save a run straight to the disk: its copy in memory would be as large as the file.
+def write(path: Path, state: RunState, remembered: dict[str, Any] | None) -> None:
+    """Save a run and what its optimiser remembers.
+
+    It goes straight to the disk: a copy in memory would be as large as the file.
 
     Raises:
         CheckpointError: it cannot be written; what was there is as it was.
     """
     try:
         with atomic_file(path) as stream:
-            torch.save(_portable(state), stream)
+            entries = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+            torch.save(_portable({"format": FORMAT} | entries | {"optimizer": remembered}), stream)
     except (OSError, RuntimeError) as error:
         # torch says of a full disk that a file's position is unexpected.
         cause = error if isinstance(error, OSError) else error.__context__
@@ -45,8 +52,8 @@ def _portable(value: Any) -> Any:
     return value
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The entries of a saved run, each of its kind.
+def read(path: Path) -> RunState:
+    """A saved run, each of its entries of its kind.
 
     Raises:
         CheckpointError: the file is missing, damaged, or not a saved run.
@@ -54,22 +61,70 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"no saved run at {path}")
     try:
-        state = archives.load(path)
+        saved = archives.load(path)
     except ValueError as error:
         raise CheckpointError(f"{path} is not a saved run: it {error}") from None
     except OSError as error:
         raise CheckpointError(f"cannot read the run in {path}: {error.strerror}") from None
-    version = state.get("format") if isinstance(state, dict) else None
-    if not isinstance(state, dict) or not _whole(0)(version):
+    version = saved.get("format") if isinstance(saved, dict) else None
+    if not isinstance(saved, dict) or not is_whole(0)(version):
         raise CheckpointError(f"{path} is not a saved run (styletut writes them with --checkpoint)")
     if version != FORMAT:
         raise CheckpointError(f"{path} was saved in format {version}, this styletut reads {FORMAT}")
-    for name, (good, what) in _ENTRIES.items():
-        if name not in state:
-            raise CheckpointError(f"the run in {path} is incomplete: it has no {name!r}")
-        if not good(state[name]):
-            raise CheckpointError(f"the run in {path} is damaged: its {name!r} is not {what}")
-    return state
+    fields = dataclasses.fields(RunState)
+    for field in fields:
+        if field.name not in saved:
+            raise CheckpointError(f"the run in {path} is incomplete: it has no {field.name!r}")
+        if not field.metadata["check"](saved[field.name]):
+            raise CheckpointError(f"the run in {path} is damaged: its {field.name!r} is not {field.metadata['what']}")
+    return RunState(**{field.name: saved[field.name] for field in fields})
+
+
+def recipe_of(state: RunState, path: Path, weights: str | Weights | None) -> Recipe:
+    """The recipe of a saved run, with ``weights`` where they could not be saved.
+
+    Raises:
+        CheckpointError: it is damaged, or needs weights.
+    """
+    try:
+        recipe = Recipe.from_json(state.recipe)
+    except StyletutError as error:
+        raise CheckpointError(f"the run in {path} is damaged: {error}") from None
+    if weights is not None:
+        return recipe.replace(weights=weights)
+    if str(recipe.weights).startswith("<"):
+        raise CheckpointError(f"the run in {path} has weights that are no file, {recipe.weights}: give weights=")
+    return recipe
+
+
+def check_fit(state: RunState, recipe: Recipe, fresh: RunState, sizes: list[tuple[int, int]], path: Path) -> None:
+    """Whether the entries of a saved run fit each other; of the optimiser only what matters is left.
+
+    Raises:
+        CheckpointError: they do not.
+    """
+
+    def check(fits: object, problem: str) -> None:
+        if not fits:
+            raise CheckpointError(f"the run in {path} is damaged: {problem}")
+
+    scale, iteration = state.scale, state.iteration
+    steps = [steps for _, steps in recipe.scales] + [0]
+    check(scale <= len(sizes) and iteration <= steps[scale], "its steps are not those of its recipe")
+    # Before the first step of a scale the picture may still have the size of the one before.
+    possible = [sizes[min(scale, len(sizes) - 1)]] + ([sizes[scale - 1]] if scale and not iteration else [])
+    shapes = [(*fresh.variable.shape[:2], *size) for size in possible]
+    check(
+        {tuple(state.variable.shape), tuple(state.best_variable.shape)} <= set(shapes),
+        "its picture does not have the size of the content",
+    )
+    if iteration:
+        state.optimizer = remembered(state.optimizer or {}, optimizers.kind(recipe), state.variable.numel())
+        check(state.optimizer is not None, "its 'optimizer' is not what one remembers")
+    try:
+        torch.Generator().set_state(state.generator)
+    except RuntimeError as error:
+        check(False, str(error).splitlines()[0])
 
 
 def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] | None:
@@ -93,13 +148,13 @@ def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] 
         state = state | {"last_step": state["step"]}
 
     def vector(entry: Any) -> bool:
-        return isinstance(entry, Tensor) and entry.numel() == values and _tensor(entry, None, entry.shape)
+        return isinstance(entry, Tensor) and entry.numel() == values and is_tensor(entry, None, entry.shape)
 
-    kinds: dict[str, Callable[[Any], bool]] = {
+    kinds: dict[str, Check] = {
         "vector": vector,
-        "number": _single,
+        "number": is_single,
         "vectors": lambda entry: isinstance(entry, list) and all(map(vector, entry)),
-        "numbers": lambda entry: isinstance(entry, list) and all(map(_single, entry)),
+        "numbers": lambda entry: isinstance(entry, list) and all(map(is_single, entry)),
     }
     wanted = _STATE[kind]
     steps = state.get("n_iter")
@@ -132,108 +187,10 @@ _STATE: dict[str, dict[str, str]] = {
 }
 
 
-# --- what an entry must be ---------------------------------------------------------------------------
-
-
-def _whole(least: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _finite(value: Any) -> bool:
-    return _number(value) and math.isfinite(value)
-
-
-def _positive(value: Any) -> bool:
-    return _finite(value) and value > 0
-
-
-def _single(value: Any) -> bool:
-    """A finite number, plain or as a tensor."""
-    return _finite(value) or (isinstance(value, Tensor) and _tensor(value, None, ()))
-
-
-def _tensor(value: Any, dtypes: Sequence[torch.dtype] | None, shape: Sequence[int]) -> bool:
-    """A plain tensor of that shape (-1: any number above 0), with finite values; of any float if no type is given."""
-    return (
-        isinstance(value, Tensor)
-        and value.layout == torch.strided
-        and not value.is_quantized
-        and value.device.type == "cpu"
-        and value.dtype in (dtypes or (torch.float32, torch.float64, torch.bfloat16, torch.float16))
-        and len(value.shape) == len(shape)
-        and all(side == wanted or (wanted == -1 and side > 0) for side, wanted in zip(value.shape, shape, strict=True))
-        and bool(torch.isfinite(value).all())
-    )
-
-
-def _picture(value: Any, dtypes: Sequence[torch.dtype] = (torch.float32,)) -> bool:
-    return _tensor(value, dtypes, (-1, 3, -1, -1))
-
-
-def _variable(value: Any) -> bool:
-    return _picture(value, (torch.float32, torch.float64))
-
-
-def _list_of(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(good, value))
-
-
-def _or_none(good: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or good(value)
-
-
-def _row(value: Any) -> bool:
-    """One step of a history."""
-    kinds: Mapping[str, Callable[[Any], bool]] = {
-        "scale": _whole(0),
-        "iteration": _whole(1),
-        "evaluations": _whole(1),
-        "seconds": _finite,
-        "size": lambda size: isinstance(size, (tuple, list)) and len(size) == 2 and all(map(_whole(1), size)),
-        "losses": lambda losses: (
-            isinstance(losses, dict)
-            and "total" in losses
-            and all(isinstance(name, str) and _number(loss) for name, loss in losses.items())
-        ),
-    }
-    return isinstance(value, dict) and set(value) == set(kinds) and all(good(value[k]) for k, good in kinds.items())
-
-
-def _snapshot(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and _whole(0)(value[0]) and _picture(value[1], (torch.uint8,))
-
-
-_GROUP: dict[str, dict[str, Callable[[Any], bool]]] = {
+_GROUP: dict[str, dict[str, Check]] = {
     "sgd": {},
     "adam": {},
     "lbfgs-b": {},
-    "lbfgs": {"first_step": _positive, "history_size": _whole(1)},
-    "torch-lbfgs": {"history_size": _whole(1)},
-}
-_ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "recipe": (lambda value: isinstance(value, str), "a recipe"),
-    "content": (_picture, "a picture"),
-    "styles": (_list_of(_picture), "a list of pictures"),
-    "style_weights": (_or_none(_list_of(_finite)), "a list of numbers"),
-    "start": (_or_none(_picture), "a picture"),
-    "checkpoint_every": (_whole(1), "a whole number from 1 up"),
-    "max_memory": (_or_none(_whole(1)), "an amount of memory"),
-    "tile": (_or_none(_whole(1)), "a whole number from 1 up"),
-    "scale": (_whole(0), "a whole number"),
-    "iteration": (_whole(0), "a whole number"),
-    "evaluations": (_whole(0), "a whole number"),
-    "seconds": (_finite, "a number"),
-    "variable": (_variable, "a picture"),
-    "best_variable": (_variable, "a picture"),
-    "best": (lambda value: _number(value) and not math.isnan(value), "a number"),
-    "first": (_number, "a number"),
-    "returned": (_number, "a number"),
-    "optimizer": (_or_none(lambda value: isinstance(value, dict)), "what an optimiser remembers"),
-    "generator": (lambda value: _tensor(value, (torch.uint8,), (-1,)), "a state of random numbers"),
-    "history": (_list_of(_row), "a list of steps"),
-    "snapshots": (_list_of(_snapshot), "a list of pictures"),
+    "lbfgs": {"first_step": is_positive, "history_size": is_whole(1)},
+    "torch-lbfgs": {"history_size": is_whole(1)},
 }

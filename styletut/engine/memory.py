@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from ..errors import RecipeError
+from ..losses import STYLE_LOSSES
 from ..lowmem.distributed import share
 from ..lowmem.tape import blocks, strips
 from ..lowmem.tiles import Tiling
@@ -34,6 +35,9 @@ SCRATCH = 35_000_000
 PIECES = 40_000_000
 """What tiles take beside their own share, times the bytes of a number: memory that is given back in pieces is not all
 used again (measured)."""
+WHOLE_MAPS = 6
+"""Copies in float32 of the features that a style loss makes which needs all positions at once (sorted projections,
+their places and gradients, and those of the target)."""
 EVALUATION = 4
 """Copies of the picture that an evaluation makes by itself."""
 COMPILER = 100_000_000
@@ -139,14 +143,17 @@ def needed(
     They are what the network keeps for the gradient (of the picture, or of the largest tile with its halo), the content
     features, and the optimiser's copies of the picture. The network's weights are there already.
     """
-    bytes_each = {"bfloat16": 2, "float32": 4, "float64": 8}[precision]
-    seen = max((t.seen.size for t in Tiling.of(vgg, size, tile or share(size, workers))), key=math.prod)
+    bytes_each = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}[precision]
+    gradients = 4 if precision == "float16" else bytes_each  # in float16 they would be lost
+    padded = max((t.padded.size for t in Tiling.of(vgg, size, tile or share(size, workers))), key=math.prod)
     network = target = 0.0
     if vgg is not None:
-        network = batch * _tape(vgg, seen, bytes_each, device)[1]
+        network = batch * _tape(vgg, padded, bytes_each, device, gradients)[1]
         for name in recipe.content_layers if recipe.content_weight else ():
-            layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
-            target += batch * math.prod(size) * layer.channels / layer.stride**2 * bytes_each
+            target += batch * _values(vgg, name, size) * gradients
+        if not STYLE_LOSSES[recipe.style_loss].additive:
+            for name in recipe.style_layers if recipe.style_weight else ():
+                target += batch * _values(vgg, name, size) * 4 * WHOLE_MAPS
     copies = {
         "sgd": 4,
         "adam": 6,
@@ -162,8 +169,20 @@ def needed(
     return int(network + target + pictures + constant)
 
 
-def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> tuple[float, float]:
-    """Bytes that `tape.Tape` keeps of one picture of ``size``, and those at the peak of its way forward and back."""
+def _values(vgg: VGG, name: str, size: tuple[int, int]) -> float:
+    """Values of a layer's features of a picture."""
+    layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
+    return math.prod(size) * layer.channels / layer.stride**2
+
+
+def _tape(
+    vgg: VGG, size: tuple[int, int], bytes_each: int, device: str, gradients: int | None = None
+) -> tuple[float, float]:
+    """Bytes that a `tape.Tape` keeps of one picture of ``size``, and those at the peak of both passes.
+
+    A feature takes ``bytes_each``, its gradient ``gradients`` (as many, if not given).
+    """
+    ratio = (gradients or bytes_each) / bytes_each
     found = {layer.name: layer for layer in layers(vgg.network)}
     kept = peak = 0.0
     for names in blocks(vgg.layers):
@@ -181,12 +200,12 @@ def _tape(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> tupl
                 kept += values
             if layer.kind == "pool" and vgg.pooling == "max":
                 kept += 3 * values
-        # On the way back three maps of a strip, a copy in float32 of one for its Gram matrix, and the gradients of what
-        # the block takes and hands on.
+        # In the backward pass three maps of a strip, a copy in float32 of one for its statistic, and the gradients of
+        # the block's input and output.
         strip = rows * row * share
         copy = strip * 4 / bytes_each if bytes_each == 2 and any(n in vgg.wanted for n in names) else 0
         handed = rows * row * (1.0 if share < 1 else 0.5)
-        peak = max(peak, kept + 3 * strip + copy + handed / 2)
+        peak = max(peak, kept + 3 * ratio * strip + copy + ratio * handed / 2)
     return kept, peak
 
 

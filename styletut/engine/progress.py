@@ -30,7 +30,8 @@ from ..images import to_pil
 from . import streams
 
 if TYPE_CHECKING:
-    from ..transfer import Run, Step
+    from .result import Step
+    from .run import Run
 
 SHARE = 0.02
 """Of a run's time, at most so much goes into pictures of it."""
@@ -165,7 +166,7 @@ class _Panel(_View):
 
     def _last_line(self) -> str:
         history = self.run.history
-        done = f"{len(history)} of {self.run.recipe.steps} steps in {self.run.seconds:.1f} s"
+        done = f"{len(history)} of {self.run.recipe.steps} steps in {self.run.state.seconds:.1f} s"
         return done + (f", loss {history[-1]['losses']['total']:.4g}" if history else "")
 
     def _html(self, step: Step | None) -> str:
@@ -178,11 +179,11 @@ class _Panel(_View):
         lines = ["starting"]
         if step is not None:
             rows, columns = step.size
-            left = self.run.seconds / done * (steps - done)
+            left = self.run.state.seconds / done * (steps - done)
             lines = [
                 f"step {done} of {steps}, {columns} × {rows} pixels",
                 f"loss {step.losses['total']:.4g}",
-                f"{self.run.seconds:.0f} s" + (f", about {left:.0f} s at this pace" if done < steps else ""),
+                f"{self.run.state.seconds:.0f} s" + (f", about {left:.0f} s at this pace" if done < steps else ""),
             ]
         return (
             '<div style="display:flex;flex-wrap:wrap;gap:20px;line-height:1.5">'

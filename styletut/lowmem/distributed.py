@@ -1,7 +1,7 @@
 """One picture painted by several processes: on the processors, graphics cards or machines that ``torchrun`` starts.
 
 Statistics add up over tiles (`tiles`), so they add up over processes too. Every process computes its share of the
-rows, the sums are added over all of them (two megabytes), each sends the slopes back through its own rows, and the
+rows, and the sums are added over all of them (two megabytes); each runs the backward pass of its own rows, and the
 gradients are added in turn (12 bytes a pixel). Every process then takes the same step of the optimiser.
 
     torchrun --nproc-per-node 2 -m styletut photo.jpg painting.jpg -o out.png
@@ -27,7 +27,7 @@ from torch import Tensor
 from ..errors import DeviceError
 from ..objective import Term
 from ..vgg import VGG
-from .tape import Tape
+from .tape import Kept
 from .tiles import TiledObjective, Tiling
 from .windows import Tile
 
@@ -49,11 +49,11 @@ def launched() -> tuple[int, int]:
     return rank, count
 
 
-def _number(name: str, least: int) -> int:
-    """What torchrun sets in the environment; ``least`` where it is not set."""
-    text = os.environ.get(name, str(least))
-    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) < least:
-        raise DeviceError(f"{name}={text!r} in the environment must be a number from {least} up: start with torchrun")
+def _number(name: str, minimum: int) -> int:
+    """What torchrun sets in the environment; ``minimum`` where it is not set."""
+    text = os.environ.get(name, str(minimum))
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) < minimum:
+        raise DeviceError(f"{name}={text!r} in the environment must be a number from {minimum} up: start with torchrun")
     return int(text)
 
 
@@ -93,43 +93,45 @@ class SharedObjective(TiledObjective):
     Every process must call it, with the same picture. Each gets the whole result, to the last bit the same in all.
 
     Args:
-        vgg, terms: as of the objective that it stands for; the same in every process.
+        network, terms: as of the objective that it stands for; the same in every process.
         tile: side of a tile in pixels, or (rows, columns), dealt out in turn; None gives each process one strip of
-            rows, which is the quickest where the memory will do.
+            rows, which is the quickest where the memory allows it.
+
+    Raises:
+        RecipeError: as `tiles.TiledObjective`.
     """
 
-    def __init__(self, vgg: VGG | None, terms: Sequence[Term], tile: int | tuple[int, int] | None = None) -> None:
-        super().__init__(vgg, terms, 0 if tile is None else tile)
+    def __init__(self, network: VGG | None, terms: Sequence[Term], tile: int | tuple[int, int] | None = None) -> None:
+        super().__init__(network, terms, 0 if tile is None else tile)
 
     def tiling(self, picture: Tensor) -> list[Tile]:
-        """The tiles of this process: all, where there are not enough for everyone, as at the coarsest scales."""
+        """The tiles of this process: all, where there are fewer than processes, as at the coarsest scales."""
         return self._deal(picture)[0]
 
     def _deal(self, picture: Tensor) -> tuple[list[Tile], bool]:
-        """The tiles of this process, and whether others have others."""
+        """The tiles of this process, and whether the other processes have others."""
         workers, size = dist.get_world_size(), (picture.shape[-2], picture.shape[-1])
-        every = list(Tiling.of(self.vgg, size, self.tile or share(size, workers)))
-        if len(every) < workers:
-            return every, False
-        return every[dist.get_rank() :: workers], workers > 1
+        tiles = list(Tiling.of(self.network, size, self.tile or share(size, workers)))
+        if len(tiles) < workers:
+            return tiles, False
+        return tiles[dist.get_rank() :: workers], workers > 1
 
-    def _sums(self, picture: Tensor, tapes: list[Tape]) -> tuple[Tensor, ...]:
-        parts = super()._sums(picture, tapes)
-        flat = torch.cat([part.flatten() for part in parts])  # one message
-        flat = self._together(picture, flat)
+    def _forward(self, picture: Tensor, kept: Kept) -> tuple[Tensor, ...]:
+        parts = super()._forward(picture, kept)
+        flat = self._combined(picture, torch.cat([part.flatten() for part in parts]))  # one message
         pieces = flat.split([part.numel() for part in parts])
         return tuple(piece.view_as(part) for piece, part in zip(pieces, parts, strict=True))
 
-    def _pull(self, picture: Tensor, tapes: list[Tape], slopes: Sequence[Tensor]) -> Tensor:
-        return self._together(picture, super()._pull(picture, tapes, slopes))
+    def _backward(self, picture: Tensor, kept: Kept, tensors: Sequence[Tensor]) -> Tensor:
+        return self._combined(picture, super()._backward(picture, kept, tensors))
 
-    def _together(self, picture: Tensor, values: Tensor) -> Tensor:
-        """What each computed, added up; where each computed all they may differ by rounding, and the first counts."""
-        return add_up(values) if self._deal(picture)[1] else from_first(values)
+    def _combined(self, picture: Tensor, values: Tensor) -> Tensor:
+        """The sum of what the processes have; where each has the whole, the first one's, as rounding may differ."""
+        return all_sum(values) if self._deal(picture)[1] else broadcast(values)
 
 
-def wait() -> None:
-    """Until every process has come here."""
+def barrier() -> None:
+    """Wait until every process has come here."""
     dist.barrier()
 
 
@@ -138,44 +140,55 @@ def share(size: tuple[int, int], workers: int) -> tuple[int, int]:
     return max(1, math.ceil(size[0] / workers)), size[1]
 
 
-def add_up(values: Tensor) -> Tensor:
+def all_sum(values: Tensor) -> Tensor:
     """The sum over all processes, to the last bit the same in all; ``values`` may be overwritten."""
-    sent = _sendable(values)
+    sent = _to_send(values)
     dist.all_reduce(sent)
     return sent.to(values.device)
 
 
-def from_first(values: Tensor) -> Tensor:
-    """What the first process has; ``values`` may be overwritten."""
-    sent = _sendable(values)
+def broadcast(values: Tensor) -> Tensor:
+    """The values of the first process; ``values`` may be overwritten."""
+    sent = _to_send(values)
     dist.broadcast(sent, 0)
     return sent.to(values.device)
 
 
-def _sendable(values: Tensor) -> Tensor:
-    """In one block of memory, which is what is sent."""
-    return values.detach().to(_mailbox(values.device)).contiguous()
+def minimum(value: float, device: torch.device) -> float:
+    """The smallest of the processes' values."""
+    sent = torch.tensor(value, dtype=torch.float64, device=_sending_device(device))
+    dist.all_reduce(sent, dist.ReduceOp.MIN)
+    return float(sent)
 
 
-def least(amount: float, device: torch.device) -> float:
-    """The least of what the processes have."""
-    found = torch.tensor(amount, dtype=torch.float64, device=_mailbox(device))
-    dist.all_reduce(found, dist.ReduceOp.MIN)
-    return float(found)
+def any_process(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set in any process."""
+    sent = torch.tensor(float(flag), device=_sending_device(device))
+    dist.all_reduce(sent, dist.ReduceOp.MAX)
+    return bool(sent)
 
 
-def neighbours() -> int:
+def count_local() -> int:
     """Processes on this machine, which share its memory, this one included."""
     return _number("LOCAL_WORLD_SIZE", 1)
 
 
-def agree(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is set in any process."""
-    found = torch.tensor(float(flag), device=_mailbox(device))
-    dist.all_reduce(found, dist.ReduceOp.MAX)
-    return bool(found)
+def count_all() -> int:
+    """Processes that can talk to each other.
+
+    Raises:
+        DeviceError: this one cannot.
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        raise DeviceError("to share a picture, start with torchrun and call within st.distributed.processes()")
+    return dist.get_world_size()
 
 
-def _mailbox(device: torch.device) -> torch.device:
-    """Where a number has to lie to be sent: MPS cannot send, and has no float64."""
+def _to_send(values: Tensor) -> Tensor:
+    """In one block of memory, on a device that can send."""
+    return values.detach().to(_sending_device(values.device)).contiguous()
+
+
+def _sending_device(device: torch.device) -> torch.device:
+    """MPS cannot send, and has no float64."""
     return torch.device("cpu") if device.type == "mps" else device

@@ -1,156 +1,162 @@
-"""A frozen VGG forward, and back to the picture, in little memory.
+"""A frozen VGG's forward and backward pass in little memory.
 
-torch's autograd keeps the input and the output of every layer. A frozen network needs far less on the way back: for a
-ReLU where it was positive (a byte a value), for maximum pooling which value won (two bytes a window), for a convolution
-and average pooling nothing. The features themselves stay only where a loss looks at them, and the first layer's, a
-hundredth of the work and a large part of the memory, are computed again.
+Autograd keeps the input and the output of every layer. The backward pass of a frozen network needs far less: for a ReLU
+where it was positive (a byte a value), for max pooling which value was the maximum (two bytes a window), for a
+convolution and average pooling nothing. The features themselves are kept only where a loss reads them, and the first
+layer's, a hundredth of the work and a large part of the memory, are computed again.
 
-The blocks with the largest maps are computed in strips of rows: a strip stays in the processor's cache from layer to
-layer, and no map but what a block hands on ever exists as a whole.
+The blocks with the largest feature maps are computed in strips of rows: a strip stays in the processor's cache from
+layer to layer, and no map but a block's output ever exists as a whole.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn import grad
 
+from ..losses import Statistic, StyleLoss
+from ..objective import Objective, Reader, Term
 from ..vgg import VGG, divided
-from .windows import Window
+from . import gradients
+from .windows import Tile, Window, whole
 
 STRIP = {"cpu": 16 << 20}
-"""Bytes of the largest map of a strip, by device."""
+"""Bytes of the largest feature map of a strip, by device."""
 STRIP_ELSEWHERE = 256 << 20
-"""The same on a graphics processor, which wants more to do at once."""
-RIM = 1 / 16
-"""How much of a strip may be rows that belong to its neighbours, and are computed twice."""
+"""The same on a graphics processor, which needs more to do at once."""
+MAX_HALO = 1 / 16
+"""The share of a strip that may be halo: rows that belong to the strips beside it, and are computed twice."""
 
-Visit = Callable[[str, Tensor, Window], None]
-Slope = Callable[[str, Tensor, Window], Tensor | None]
+OnFeatures = Callable[[str, Tensor, Window], None]
+FeatureGradient = Callable[[str, Tensor, Window], Tensor | None]
 
 
 class Tape:
-    """One forward pass of ``vgg`` over a picture (B, 3, H, W), and the way back, once.
+    """One forward pass of ``vgg`` over an image (B, 3, H, W), and one backward pass.
 
     Args:
         vgg: the network.
-        picture: what it sees.
-        visit: called with the name of every layer asked for, features, and the window of its map that they fill: as
-            often as a block has strips. The features must not be changed.
+        image: what it sees.
+        on_features: called with the name of every layer asked for, features, and the window of its map that they fill:
+            as often as a block has strips. The features must not be changed.
         keep: whether `gradient` will be called.
 
-    >>> from .vgg import random_weights
+    >>> from styletut.vgg import random_weights
     >>> vgg = VGG(["relu2_1"], weights=random_weights(width=0.1))
-    >>> picture = torch.rand(1, 3, 16, 16, requires_grad=True)
-    >>> (gradient,) = torch.autograd.grad(vgg(picture)["relu2_1"].sum(), picture)
-    >>> tape = Tape(vgg, picture.detach(), lambda name, features, window: None)
+    >>> image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    >>> (gradient,) = torch.autograd.grad(vgg(image)["relu2_1"].sum(), image)
+    >>> tape = Tape(vgg, image.detach(), lambda name, features, window: None)
     >>> torch.testing.assert_close(tape.gradient(lambda name, features, window: torch.ones_like(features)), gradient)
     """
 
     @torch.no_grad()
-    def __init__(self, vgg: VGG, picture: Tensor, visit: Visit, *, keep: bool = True) -> None:
+    def __init__(self, vgg: VGG, image: Tensor, on_features: OnFeatures, *, keep: bool = True) -> None:
         self._vgg = vgg
-        self._stages: list[tuple[torch.Size, list[_Strip]]] = []
-        self._picture = x = vgg.prepare(picture)
+        self._blocks: list[tuple[torch.Size, list[_Strip]]] = []
+        self._image = x = vgg.prepare(image)
         for names in blocks(vgg.layers):
             size, out = x.shape, None
-            strips = []
-            for own, seen in _cut(vgg, names, x):
-                strip = _Strip(vgg, names, own, seen, keep)
-                part = strip.forward(x, visit)
-                strips.append(strip)
-                count = strip.divided(size[-2])
-                if part.shape[-2] == count:
+            strips_done = []
+            for core, padded in _cut(vgg, names, x):
+                strip = _Strip(vgg, names, core, padded, keep)
+                part = strip.forward(x, on_features)
+                strips_done.append(strip)
+                rows = strip.divided(size[-2])
+                if part.shape[-2] == rows:
                     out = part
                 else:
                     if out is None:
-                        shape = (*part.shape[:2], count, part.shape[-1])
+                        shape = (*part.shape[:2], rows, part.shape[-1])
                         out = part.new_empty(shape).to(memory_format=torch.channels_last)
-                    out[:, :, strip.divided(own.start) : strip.divided(own.stop)].copy_(part)
+                    out[:, :, strip.divided(core.start) : strip.divided(core.stop)].copy_(part)
                 del part
             assert out is not None
             x = out
             if keep:
-                self._stages.append((size, strips))
+                self._blocks.append((size, strips_done))
 
     @property
     def bytes(self) -> int:
-        """What is kept for the way back now, beside the picture."""
-        every = {}
-        for _, strips in self._stages:
-            for tensor in itertools.chain.from_iterable(strip.held for strip in strips):
+        """What is kept for the backward pass now, beside the image."""
+        sizes = {}
+        for _, strips_done in self._blocks:
+            for tensor in itertools.chain.from_iterable(strip.saved for strip in strips_done):
                 storage = tensor.untyped_storage()
-                every[storage.data_ptr()] = storage.nbytes()
-        return sum(every.values())
+                sizes[storage.data_ptr()] = storage.nbytes()
+        return sum(sizes.values())
 
     @torch.no_grad()
-    def gradient(self, slope: Slope) -> Tensor:
-        """The gradient with respect to the picture.
+    def gradient(self, feature_gradient: FeatureGradient) -> Tensor:
+        """The gradient with respect to the image.
 
-        ``slope(name, features, window)`` is the gradient with respect to these features, a new tensor, or None. It is
-        asked for from the deepest layer up, and what lies behind is let go.
+        ``feature_gradient(name, features, window)`` is the gradient with respect to these features, a new tensor, or
+        None. It is asked for from the deepest layer up, and what is no longer needed is freed.
         """
         g: Tensor | None = None
-        while self._stages:
-            size, strips = self._stages.pop()
-            source = self._picture if not self._stages else None
-            if len(strips) == 1:
-                g = strips.pop().backward(g, source, slope)
+        while self._blocks:
+            size, strips_left = self._blocks.pop()
+            image = self._image if not self._blocks else None
+            if len(strips_left) == 1:
+                g = strips_left.pop().backward(g, image, feature_gradient)
                 continue
-            like = self._picture
-            total = torch.zeros(size, dtype=like.dtype, device=like.device).to(memory_format=torch.channels_last)
-            while strips:
-                strip = strips.pop()
-                rows = slice(strip.divided(strip.own.start), strip.divided(strip.own.stop))
-                part = strip.backward(None if g is None else g[:, :, rows], source, slope)
+            like = self._image
+            dtype = torch.float32 if like.dtype == torch.float16 else like.dtype
+            total = torch.zeros(size, dtype=dtype, device=like.device).to(memory_format=torch.channels_last)
+            while strips_left:
+                strip = strips_left.pop()
+                rows = slice(strip.divided(strip.core.start), strip.divided(strip.core.stop))
+                part = strip.backward(None if g is None else g[:, :, rows], image, feature_gradient)
                 if part is not None:
-                    total[:, :, strip.seen].add_(part)
+                    total[:, :, strip.padded].add_(part)
                 del strip, part
             g = total
         scale = self._vgg.scale
-        return torch.zeros_like(self._picture, dtype=scale.dtype) if g is None else g.to(scale.dtype) * scale
+        return torch.zeros_like(self._image, dtype=scale.dtype) if g is None else g.to(scale.dtype) * scale
 
 
 class _Strip:
-    """Some consecutive layers over some rows: what it keeps of them on the way forward, and the way back.
+    """The layers of a block over some rows: what is kept of their forward pass, and their backward pass.
 
-    ``own`` are the rows of the input that it answers for, ``seen`` those that it needs for that.
+    ``core`` are the rows of the block's input that it is responsible for, ``padded`` those with the halo.
     """
 
-    def __init__(self, vgg: VGG, names: Sequence[str], own: slice, seen: slice, keep: bool) -> None:
-        self.vgg, self.names, self.own, self.seen, self.keep = vgg, names, own, seen, keep
-        self.stride = 2 if names[-1].startswith("pool") else 1
+    def __init__(self, vgg: VGG, names: Sequence[str], core: slice, padded: slice, keep: bool) -> None:
+        self.vgg, self.names, self.core, self.padded, self.keep = vgg, names, core, padded, keep
+        self.stride = _stride(names[-1])
         self._sizes: list[torch.Size] = []
         self._kept: list[tuple[Tensor, ...]] = []
-        self._found: dict[str, Tensor] = {}
+        self._features: dict[str, Tensor] = {}
 
     def divided(self, rows: int, stride: int | None = None) -> int:
-        """Rows of a map of that stride (default: the last layer's) that belong to so many of the input."""
+        """Rows of a map of that stride (default: the last layer's) that so many rows of the input have."""
         return divided(rows, self.stride if stride is None else stride, self.vgg.rounds_up)
 
     @property
-    def held(self) -> list[Tensor]:
-        """The tensors that it keeps."""
-        return [*itertools.chain.from_iterable(self._kept), *self._found.values()]
+    def saved(self) -> list[Tensor]:
+        """The tensors that are kept."""
+        return [*itertools.chain.from_iterable(self._kept), *self._features.values()]
 
-    def forward(self, x: Tensor, visit: Visit) -> Tensor:
-        """The own rows of the last layer."""
+    def forward(self, x: Tensor, on_features: OnFeatures) -> Tensor:
+        """The core rows of the last layer."""
         vgg = self.vgg
-        x = x[:, :, self.seen]
+        x = x[:, :, self.padded]
         for name, after in itertools.pairwise((*self.names, "")):
             before = x
             kept: tuple[Tensor, ...] = ()
-            before_relu = self._found.get(name.replace("relu", "conv"))
             if name.startswith("conv"):
                 x = vgg.conv(name)(x)
             elif name.startswith("relu"):
-                x = F.relu(x, inplace=before_relu is None)
-                # Of a maximum's window the winner tells the sign, and the others get no gradient anyhow.
+                x = F.relu(x, inplace=name.replace("relu", "conv") not in self._features)
+                # In max pooling the maximum tells the sign, and the other values get no gradient anyway.
                 if self.keep and name not in vgg.wanted and not (after.startswith("pool") and vgg.pooling == "max"):
                     kept = (x.bool(),)
             elif vgg.pooling != "max":
@@ -158,7 +164,7 @@ class _Strip:
             elif self.keep:
                 x, places = F.max_pool2d(x, 2, return_indices=True)
                 columns = before.shape[-1]
-                short = torch.int16 if columns < 2**15 - 1 else torch.int32  # the offset of the last is columns + 1
+                short = torch.int16 if columns < 2**15 - 1 else torch.int32  # the largest offset is columns + 1
                 kept = (x.bool(), places.sub_(_corners(places, columns)).to(short))
                 del places
             else:
@@ -166,81 +172,83 @@ class _Strip:
             if self.keep:
                 self._sizes.append(before.shape)
                 self._kept.append(kept)
-            del before, before_relu, kept
+            del before, kept
             if name in vgg.wanted:
-                self._visit(name, x, visit)
+                part, window = self._core_of(name, x)
+                for asked in vgg.asked[name]:
+                    on_features(asked, part, window)
                 if (self.keep and name != "relu1_1") or name.startswith("conv"):
-                    self._found[name] = x
-        return x[:, :, self._rows(self.stride)]
+                    self._features[name] = x
+        return x[:, :, self._core_rows(self.stride)]
 
-    def backward(self, g: Tensor | None, source: Tensor | None, slope: Slope) -> Tensor | None:
-        """The gradient with respect to the rows seen, from that with respect to the own rows of the last layer.
+    def backward(self, g: Tensor | None, image: Tensor | None, feature_gradient: FeatureGradient) -> Tensor | None:
+        """The gradient with respect to the padded rows, from that with respect to the core rows of the last layer.
 
-        ``source`` is the input of the first block, whose features are computed again.
+        ``image`` is the input of the first block, whose features are computed again.
         """
         vgg = self.vgg
         if g is not None:
-            g = self._among_seen(g, self.stride)
+            g = self._padded(g, self.stride)
         for name in reversed(self.names):
             size, kept = self._sizes.pop(), self._kept.pop()
-            features = self._found.pop(name, None)
+            features = self._features.pop(name, None)
             if name in vgg.wanted and features is None:
-                assert source is not None
-                features = vgg.conv("conv1_1")(source[:, :, self.seen]).relu_()
+                assert image is not None
+                features = vgg.conv("conv1_1")(image[:, :, self.padded]).relu_()
             if features is not None:
-                g = self._add(name, features, g, slope)
+                g = self._add(name, features, g, feature_gradient)
             if g is None:
                 continue
             if name.startswith("conv"):
-                g = grad.conv2d_input(size, vgg.conv(name).weight, g, padding=1)
+                g = _input_gradient(size, vgg.conv(name).weight, g)
             elif name.startswith("relu"):
                 if features is not None:
                     g.mul_(features.bool())
                 elif kept:
                     g.mul_(kept[0])
             elif vgg.pooling != "max":
-                g = _share_out(g, size)
+                g = _unpool_average(g, size)
             else:
                 places = kept[1] + _corners(kept[1], size[-1])
-                g = _put_back(g.mul_(kept[0]), places, size)
+                g = _unpool_max(g.mul_(kept[0]), places, size)
                 del places
             del features, kept
         return g
 
-    def _visit(self, name: str, x: Tensor, visit: Visit) -> None:
-        own, window = self._own(name, x)
+    def _add(self, name: str, features: Tensor, g: Tensor | None, feature_gradient: FeatureGradient) -> Tensor | None:
+        """The gradient, with that of the losses which read a layer."""
+        part, window = self._core_of(name, features)
         for asked in self.vgg.asked[name]:
-            visit(asked, own, window)
-
-    def _add(self, name: str, features: Tensor, g: Tensor | None, slope: Slope) -> Tensor | None:
-        """The gradient with the slope of the losses that look at a layer."""
-        own, window = self._own(name, features)
-        for asked in self.vgg.asked[name]:
-            part = slope(asked, own, window)
-            if part is None:
+            own = feature_gradient(asked, part, window)
+            if own is None:
                 continue
             if g is None:
-                g = self._among_seen(part, 2 if name.startswith("pool") else 1)
+                g = self._padded(own, _stride(name))
             else:
-                g[:, :, self._rows(2 if name.startswith("pool") else 1)].add_(part)
+                g[:, :, self._core_rows(_stride(name))].add_(own)
         return g
 
-    def _own(self, name: str, x: Tensor) -> tuple[Tensor, Window]:
-        """The own rows of a map, and where they lie in the whole."""
-        stride = 2 if name.startswith("pool") else 1
-        rows = slice(self.divided(self.own.start, stride), self.divided(self.own.stop, stride))
-        return x[:, :, self._rows(stride)], Window(rows, slice(0, x.shape[-1]))
+    def _core_of(self, name: str, x: Tensor) -> tuple[Tensor, Window]:
+        """The core rows of a map, and where they lie in the whole."""
+        stride = _stride(name)
+        rows = slice(self.divided(self.core.start, stride), self.divided(self.core.stop, stride))
+        return self.vgg.true_features(x[:, :, self._core_rows(stride)]), Window(rows, slice(0, x.shape[-1]))
 
-    def _rows(self, stride: int) -> slice:
-        """The own rows among those seen."""
-        start = self.seen.start
-        return slice(self.divided(self.own.start - start, stride), self.divided(self.own.stop - start, stride))
+    def _core_rows(self, stride: int) -> slice:
+        """The core rows, counted among the padded ones."""
+        start = self.padded.start
+        return slice(self.divided(self.core.start - start, stride), self.divided(self.core.stop - start, stride))
 
-    def _among_seen(self, g: Tensor, stride: int) -> Tensor:
-        """With zeros for the rows that are only seen; a new tensor, or ``g`` if there are none."""
-        rows, count = self._rows(stride), self.divided(self.seen.stop - self.seen.start, stride)
+    def _padded(self, g: Tensor, stride: int) -> Tensor:
+        """With zeros for the rows of the halo; a new tensor, or ``g`` if there are none."""
+        rows, count = self._core_rows(stride), self.divided(self.padded.stop - self.padded.start, stride)
         above, below = rows.start, count - rows.stop
         return F.pad(g, (0, 0, above, below)) if above or below else g
+
+
+def _stride(name: str) -> int:
+    """Stride of a layer within its block."""
+    return 2 if name.startswith("pool") else 1
 
 
 def blocks(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -250,19 +258,32 @@ def blocks(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _cut(vgg: VGG, names: Sequence[str], x: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Own rows and rows seen of the strips of a block whose input is ``x``."""
+    """Core and padded rows of the strips of a block whose input is ``x``."""
     row = x.shape[0] * x.shape[-1] * vgg.conv(names[0]).out_channels * x.element_size()
     return strips(x.shape[-2], row, sum(name.startswith("conv") for name in names), x.device.type)
 
 
 def strips(rows: int, row: int, convs: int, device: str) -> Iterator[tuple[slice, slice]]:
-    """Own rows and rows seen of the strips of a block of so many convolutions, with ``row`` bytes in a row of a map."""
-    rim = 2 * math.ceil(convs / 2)  # even, so that every window of the pooling lies within one strip
-    least = math.ceil(2 * rim / RIM)
-    count = max(1, min(math.ceil(rows * row / STRIP.get(device, STRIP_ELSEWHERE)), rows // least))
+    """Core and padded rows of the strips of a block of so many convolutions, with ``row`` bytes in a row of a map."""
+    halo = 2 * math.ceil(convs / 2)  # even, so that every window of the pooling lies within one strip
+    fewest = math.ceil(2 * halo / MAX_HALO)
+    count = max(1, min(math.ceil(rows * row / STRIP.get(device, STRIP_ELSEWHERE)), rows // fewest))
     cuts = [2 * (rows * i // (2 * count)) for i in range(count)] + [rows]
     for start, stop in itertools.pairwise(cuts):
-        yield slice(start, stop), slice(max(0, start - rim), min(rows, stop + rim))
+        yield slice(start, stop), slice(max(0, start - halo), min(rows, stop + halo))
+
+
+def _input_gradient(size: torch.Size, weight: Tensor, g: Tensor) -> Tensor:
+    """The gradient with respect to a convolution's input.
+
+    Gradients in float16 would be lost below 6e-8. So they are kept in float32, and multiplied by a power of two that
+    brings the largest to 256 while a convolution has them in float16.
+    """
+    if weight.dtype != torch.float16:
+        return grad.conv2d_input(size, weight, g, padding=1)
+    largest = g.abs().amax().clamp(min=torch.finfo(torch.float32).tiny)
+    factor = torch.exp2((8 - torch.log2(largest)).floor().clamp(max=126))
+    return grad.conv2d_input(size, weight, (g * factor).half(), padding=1).float() / factor
 
 
 def _corners(places: Tensor, columns: int) -> Tensor:
@@ -271,8 +292,8 @@ def _corners(places: Tensor, columns: int) -> Tensor:
     return 2 * (columns * rows[:, None] + torch.arange(places.shape[-1], device=places.device))
 
 
-def _put_back(g: Tensor, places: Tensor, size: torch.Size) -> Tensor:
-    """The gradient of each window at its winner, 0 elsewhere; ``places`` count row by row.
+def _unpool_max(g: Tensor, places: Tensor, size: torch.Size) -> Tensor:
+    """The gradient of each window at its maximum, 0 elsewhere; ``places`` count row by row.
 
     As `torch.nn.functional.max_unpool2d`, of which not every device has a kernel, nor CUDA a deterministic one.
     """
@@ -282,8 +303,8 @@ def _put_back(g: Tensor, places: Tensor, size: torch.Size) -> Tensor:
     return out.unflatten(1, (rows, columns)).permute(0, 3, 1, 2)
 
 
-def _share_out(g: Tensor, size: torch.Size) -> Tensor:
-    """The gradient of each average to the pixels that it was taken of: 4, or fewer in an odd last row or column."""
+def _unpool_average(g: Tensor, size: torch.Size) -> Tensor:
+    """The gradient of each average shared by the values that it was taken of: 4, or fewer in an odd last row."""
     rows, columns = g.shape[-2:]
     g.div_(4)
     if 2 * rows > size[-2]:
@@ -293,3 +314,218 @@ def _share_out(g: Tensor, size: torch.Size) -> Tensor:
     g = F.interpolate(g, scale_factor=2)[..., : size[-2], : size[-1]]
     beyond = size[-1] - g.shape[-1], size[-2] - g.shape[-2]
     return F.pad(g, (0, beyond[0], 0, beyond[1])) if any(beyond) else g  # an odd row or column is in no window
+
+
+# --- the objective by tape ---------------------------------------------------------------------------
+
+
+@dataclass
+class Kept:
+    """What one forward pass keeps for the backward pass, and how many tensors each term's statistic has."""
+
+    tapes: list[Tape] = field(default_factory=list)
+    maps: dict[str, Tensor] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class TapeObjective(Objective):
+    """`Objective` whose gradient a `Tape` computes: the same losses and gradient, in less memory and time.
+
+    Args:
+        network, terms: as of the objective that it stands for.
+    """
+
+    network: VGG | None
+
+    def __init__(self, network: VGG | None, terms: Sequence[Term]) -> None:
+        super().__init__(network, terms)
+
+    def tiling(self, picture: Tensor) -> list[Tile]:
+        """The pieces that a picture is computed in: here it is one by itself."""
+        return [whole(picture)]
+
+    def __call__(self, picture: Tensor) -> dict[str, Tensor]:
+        """Every weighted loss of ``picture`` (B, 3, H, W), and their ``total``; all scalars."""
+        size = (picture.shape[-2], picture.shape[-1])
+        statistics = self.statistics(picture)
+        losses = {
+            term.name: term.weight * term.loss(statistics[term.name], self._positions(term, size), math.prod(size))
+            for term in self.terms
+        }
+        losses["total"] = torch.stack(list(losses.values())).sum()
+        return losses
+
+    def statistics(self, picture: Tensor) -> dict[str, Statistic]:
+        """The statistic of every term of the whole picture; differentiable, once."""
+        kept = Kept()
+        if picture.requires_grad and torch.is_grad_enabled():
+            tensors = iter(_Statistics.apply(picture, self, kept))
+        else:
+            tensors = iter(self._forward(picture, kept))
+        return {name: tuple(itertools.islice(tensors, count)) for name, count in kept.counts.items()}
+
+    @torch.no_grad()
+    def _forward(self, picture: Tensor, kept: Kept) -> tuple[Tensor, ...]:
+        """The statistics' tensors, one after the other."""
+        size = (picture.shape[-2], picture.shape[-1])
+        sums: dict[str, Statistic] = {}
+        tiling = self.tiling(picture)
+        for tile in tiling:
+            padded = tile.padded.of(picture)
+
+            def add(layer: str | None, x: Tensor, window: Window, tile: Tile = tile) -> None:
+                for term, here, core in self._terms(layer, tile, window, picture):
+                    if term.reduction is None:
+                        _place(kept.maps, term.name, here.of(x), core, self._map_size(term, size))
+                        continue
+                    part = gradients.statistic(term, here.of(x), core)
+                    share = self._share(term, core, size)
+                    sums[term.name] = _added(sums.get(term.name), part, share)
+
+            if self.network is not None:
+                keep = picture.requires_grad and len(tiling) == 1
+                tape = Tape(self.network, padded, add, keep=keep)
+                if keep:
+                    kept.tapes.append(tape)
+            add(None, padded, tile.padded.within(tile.padded))
+        for term in self.terms:
+            if term.reduction is None:
+                sums[term.name] = term.statistic(kept.maps[term.name])
+            kept.counts[term.name] = len(sums[term.name])
+        return tuple(itertools.chain.from_iterable(sums[name] for name in kept.counts))
+
+    @torch.no_grad()
+    def _backward(self, picture: Tensor, kept: Kept, tensors: Sequence[Tensor]) -> Tensor:
+        """The gradient with respect to the picture, from that with respect to the statistics' tensors."""
+        size, rest = (picture.shape[-2], picture.shape[-1]), iter(tensors)
+        upstream = {name: tuple(itertools.islice(rest, count)) for name, count in kept.counts.items()}
+        of_maps = {
+            term.name: gradients.gradient(term, kept.maps[term.name], upstream[term.name])
+            for term in self.terms
+            if term.reduction is None
+        }
+        result = torch.zeros_like(picture)
+        for tile in self.tiling(picture):
+            padded, part = tile.padded.of(picture), tile.padded.of(result)
+
+            def feature_gradient(layer: str | None, x: Tensor, window: Window, tile: Tile = tile) -> Tensor | None:
+                total: Tensor | None = None
+                for term, here, core in self._terms(layer, tile, window, picture):
+                    if term.reduction is None:
+                        found = core.of(of_maps[term.name]).clone()
+                    else:
+                        share = self._share(term, core, size)
+                        scaled = tuple(share * each for each in upstream[term.name])
+                        found = gradients.gradient(term, here.of(x), scaled, core)
+                    if total is None and found.shape == x.shape:
+                        total = found
+                    else:
+                        total = torch.zeros_like(x) if total is None else total
+                        here.of(total).add_(found)
+                return total
+
+            if self.network is not None:
+                tape = kept.tapes.pop() if kept.tapes else Tape(self.network, padded, lambda *_: None)
+                part.add_(tape.gradient(feature_gradient))
+                del tape
+            of_image = feature_gradient(None, padded, tile.padded.within(tile.padded))
+            if of_image is not None:
+                part.add_(of_image)
+        return result
+
+    def _terms(
+        self, layer: str | None, tile: Tile, window: Window, picture: Tensor
+    ) -> Iterator[tuple[Term, Window, Window]]:
+        """The terms on a layer, each with the part of a window that it reads, and its place in the whole map."""
+        for term in self.terms:
+            if term.layer == layer:
+                stride = 1 if self.network is None or layer is None else self.network.strides[layer]
+                here, core = tile.part(window, stride, self.network is not None and self.network.rounds_up)
+                if core.pixels:
+                    yield term, here if layer is not None else core.with_next(picture).within(tile.padded), core
+
+    def _map_size(self, term: Term, size: tuple[int, int]) -> tuple[int, int]:
+        return size if self.network is None or term.layer is None else self.network.map_size(term.layer, size)
+
+    def _positions(self, term: Term, size: tuple[int, int]) -> int:
+        return math.prod(self._map_size(term, size))
+
+    def _share(self, term: Term, core: Window, size: tuple[int, int]) -> float:
+        """The share of a part's statistic in that of the whole."""
+        return core.pixels / self._positions(term, size) if term.reduction == "mean" else 1.0
+
+
+class _Statistics(torch.autograd.Function):
+    """An objective's statistics as one node of the graph."""
+
+    @staticmethod
+    def forward(ctx: Any, picture: Tensor, goal: TapeObjective, kept: Kept) -> tuple[Tensor, ...]:
+        ctx.goal, ctx.kept = goal, kept
+        ctx.save_for_backward(picture)
+        return goal._forward(picture, kept)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.goal._backward(*ctx.saved_tensors, ctx.kept, upstream), None, None
+
+
+def _added(total: Statistic | None, part: Statistic, share: float) -> Statistic:
+    """A statistic and the share of another."""
+    part = tuple(share * each for each in part) if share != 1 else part
+    return part if total is None else tuple(a + b for a, b in zip(total, part, strict=True))
+
+
+def _place(maps: dict[str, Tensor], name: str, x: Tensor, core: Window, size: tuple[int, int]) -> None:
+    """Put a part of a feature map where it belongs in the whole."""
+    if core.size == size:
+        maps[name] = x
+        return
+    if name not in maps:
+        maps[name] = x.new_empty((*x.shape[:2], *size)).to(memory_format=torch.channels_last)
+    core.of(maps[name]).copy_(x)
+
+
+class TapeReader(Reader):
+    """Reads targets from a VGG without ever holding the largest feature maps as a whole."""
+
+    def tiling(self, network: VGG, picture: Tensor) -> list[Tile]:
+        """The pieces that a picture is computed in: here it is one by itself."""
+        return [whole(picture)]
+
+    def features(self, network: VGG, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:  # type: ignore[override]
+        """Features at some layers."""
+        size, found = (picture.shape[-2], picture.shape[-1]), dict[str, Tensor]()
+
+        def place(name: str, x: Tensor, core: Window) -> None:
+            _place(found, name, x, core, network.map_size(name, size))
+
+        self._read(network, picture, layers, place)
+        return found
+
+    def statistics(  # type: ignore[override]
+        self, network: VGG, picture: Tensor, layers: Iterable[str], loss: StyleLoss
+    ) -> dict[str, Statistic]:
+        """A style loss's statistic at some layers."""
+        if not loss.additive:
+            return {name: loss.statistic(x) for name, x in self.features(network, picture, layers).items()}
+        size, found = (picture.shape[-2], picture.shape[-1]), dict[str, Statistic]()
+
+        def add(name: str, x: Tensor, core: Window) -> None:
+            share = core.pixels / math.prod(network.map_size(name, size))
+            found[name] = _added(found.get(name), loss.statistic(x), share)
+
+        self._read(network, picture, layers, add)
+        return found
+
+    def _read(self, network: VGG, picture: Tensor, layers: Iterable[str], use: OnFeatures) -> None:
+        """Hand over the feature maps part by part, each with its place in the whole."""
+        layers = set(layers)
+        for tile in self.tiling(network, picture):
+
+            def on_features(name: str, x: Tensor, window: Window, tile: Tile = tile) -> None:
+                here, core = tile.part(window, network.strides[name], network.rounds_up)
+                if name in layers and core.pixels:
+                    use(name, here.of(x), core)
+
+            Tape(network, tile.padded.of(picture), on_features, keep=False)

@@ -4,15 +4,16 @@ Every loss is a function of additive statistics S (see `objective`). So the grad
 
 .. math:: \\frac{dL}{dx} = \\sum_{t} \\frac{dL}{dS} \\frac{dS_t}{dx}, \\qquad S = \\sum_t S_t
 
-with S_t the part of a tile t. A first pass adds up S over the tiles and keeps nothing else; L and dL/dS follow from S
-alone; a second pass computes each tile again and sends dL/dS back through it. A tile is read with a rim, the halo, as
-wide as the network looks, so that the features it answers for are those of the whole picture.
+with S_t the share of a tile t. A first pass adds up S over the tiles and keeps nothing else; L and dL/dS follow from S
+alone; a second pass computes each tile again, forward and backward. A tile is padded by a halo as wide as the receptive
+field demands, so that the features of its core are those of the whole picture.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,9 +21,10 @@ from torch import Tensor
 
 from .. import objective
 from ..errors import RecipeError
-from ..objective import Objective, Reader, Term
+from ..objective import Term
 from ..recipes import Recipe
 from ..vgg import VGG, layers
+from .tape import TapeObjective, TapeReader
 from .windows import Tile, Window
 
 
@@ -30,10 +32,10 @@ from .windows import Tile, Window
 class Tiling:
     """How a picture of ``size`` is cut: tiles of about ``tile`` pixels, both (rows, columns).
 
-    Cuts lie on multiples of ``stride`` (pixels between neighbours of the deepest layer), so that every pooling window
-    lies within one tile; ``halo`` is the rim in pixels.
+    Cuts lie on multiples of ``stride``, that of the deepest layer, so that every pooling window lies within one tile;
+    ``halo`` is its width in pixels.
 
-    >>> [(t.own.rows.stop, t.seen.rows.stop) for t in Tiling((100, 40), (64, 64), stride=16, halo=16)]
+    >>> [(t.core.rows.stop, t.padded.rows.stop) for t in Tiling((100, 40), (64, 64), stride=16, halo=16)]
     [(48, 64), (100, 100)]
     """
 
@@ -58,9 +60,9 @@ class Tiling:
     def __iter__(self) -> Iterator[Tile]:
         for top, bottom in self._cuts(0):
             for left, right in self._cuts(1):
-                own = Window(slice(top, bottom), slice(left, right))
-                seen = Window(self._with_halo(top, bottom, 0), self._with_halo(left, right, 1))
-                yield Tile(own, seen)
+                core = Window(slice(top, bottom), slice(left, right))
+                padded = Window(self._with_halo(top, bottom, 0), self._with_halo(left, right, 1))
+                yield Tile(core, padded)
 
     def __len__(self) -> int:
         return len(self._cuts(0)) * len(self._cuts(1))
@@ -68,12 +70,12 @@ class Tiling:
     @property
     def largest(self) -> int:
         """Pixels of the largest tile with its halo."""
-        return max(tile.seen.pixels for tile in self)
+        return max(tile.padded.pixels for tile in self)
 
     @property
     def overhead(self) -> float:
-        """How many times the pixels of the picture are seen in all."""
-        return sum(tile.seen.pixels for tile in self) / (self.size[0] * self.size[1])
+        """Pixels that are computed in all, over the pixels of the picture."""
+        return sum(tile.padded.pixels for tile in self) / (self.size[0] * self.size[1])
 
     def _cuts(self, axis: int) -> list[tuple[int, int]]:
         """Where each tile begins and ends: of equal length, but for the stride."""
@@ -87,9 +89,9 @@ class Tiling:
 
 
 def reach(vgg: VGG | None) -> tuple[int, int]:
-    """Stride of the deepest layer of a network, and how far beyond its own pixels a position sees, rounded up to it.
+    """Stride of a network's deepest layer, and by how much its receptive field extends beyond that, rounded up to it.
 
-    >>> from .vgg import random_weights
+    >>> from styletut.vgg import random_weights
     >>> reach(VGG(["relu5_1"], weights=random_weights(width=0.05)))
     (16, 80)
     """
@@ -100,41 +102,49 @@ def reach(vgg: VGG | None) -> tuple[int, int]:
     return deepest.stride, math.ceil(beyond / deepest.stride) * deepest.stride
 
 
-class TiledObjective(Objective):
-    """`Objective` whose statistics, and the gradient through them, are computed tile by tile.
+class TiledObjective(TapeObjective):
+    """`Objective` whose statistics and gradient are computed tile by tile.
 
     Args:
-        vgg, terms: as of the objective that it stands for.
+        network, terms: as of the objective that it stands for.
         tile: side of a tile in pixels, or (rows, columns); the halo comes on top.
 
+    Raises:
+        RecipeError: a term's statistic is not a sum over positions.
+
     >>> import torch
-    >>> from . import recipes, samples
-    >>> from .objective import build
-    >>> from .vgg import random_weights
+    >>> from styletut import objective, recipes, samples, vgg
     >>> photo, painting = samples.load("cat", size=96), samples.load("waves", size=64)
-    >>> whole = build(photo, painting, recipes.get("fast").replace(weights=random_weights(width=0.1)))
-    >>> tiled = TiledObjective(whole.vgg, whole.terms, 32)
+    >>> recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1))
+    >>> whole = objective.build(photo, painting, recipe)
+    >>> tiled = TiledObjective(whole.network, whole.terms, 32)
     >>> torch.testing.assert_close(tiled(photo)["total"], whole(photo)["total"])
     """
 
-    def __init__(self, vgg: VGG | None, terms: Sequence[Term], tile: int | tuple[int, int]) -> None:
-        super().__init__(vgg, terms)
+    def __init__(self, network: VGG | None, terms: Sequence[Term], tile: int | tuple[int, int]) -> None:
+        super().__init__(network, terms)
+        for term in self.terms:
+            if term.reduction is None:
+                raise RecipeError(
+                    f"the loss {term.name} needs all positions at once and cannot be computed in tiles: choose another "
+                    "style_loss, a smaller size, or allow more memory"
+                )
         self.tile = tile
 
     def tiling(self, picture: Tensor) -> list[Tile]:
         """How a picture is cut."""
-        return list(Tiling.of(self.vgg, (picture.shape[-2], picture.shape[-1]), self.tile))
+        return list(Tiling.of(self.network, (picture.shape[-2], picture.shape[-1]), self.tile))
 
 
-class TiledReader(Reader):
+class TiledReader(TapeReader):
     """Reads targets tile by tile."""
 
     def __init__(self, tile: int | tuple[int, int]) -> None:
         self.tile = tile
 
-    def tiling(self, vgg: VGG, picture: Tensor) -> list[Tile]:
+    def tiling(self, network: VGG, picture: Tensor) -> list[Tile]:
         """How a picture is cut."""
-        return list(Tiling.of(vgg, (picture.shape[-2], picture.shape[-1]), self.tile))
+        return list(Tiling.of(network, (picture.shape[-2], picture.shape[-1]), self.tile))
 
 
 def build(
@@ -142,14 +152,16 @@ def build(
     styles: Tensor | Sequence[Tensor],
     recipe: Recipe | str = "fast",
     *,
-    tile: int | tuple[int, int],
-    vgg: VGG | None = None,
+    tile: int | tuple[int, int] | None = None,
+    network: VGG | None = None,
     style_weights: Sequence[float] | None = None,
-) -> TiledObjective:
-    """`objective.build`, with targets and gradient computed in tiles of about ``tile`` pixels a side.
+) -> TapeObjective:
+    """`objective.build`, in less memory: by a `tape.Tape`, and in tiles of about ``tile`` pixels a side if it is given.
 
     Raises:
-        As `objective.build`.
+        RecipeError: as `objective.build`; or the style loss cannot be computed in tiles.
     """
-    goal = objective.build(content, styles, recipe, vgg=vgg, style_weights=style_weights, reader=TiledReader(tile))
-    return TiledObjective(goal.vgg, goal.terms, tile)
+    reader = TapeReader() if tile is None else TiledReader(tile)
+    goal = objective.build(content, styles, recipe, network=network, style_weights=style_weights, reader=reader)
+    vgg = typing.cast(VGG | None, goal.network)
+    return TapeObjective(vgg, goal.terms) if tile is None else TiledObjective(vgg, goal.terms, tile)

@@ -1,4 +1,4 @@
-"""Parts of a picture, and the places that they have in its maps of features."""
+"""Parts of an image, and the places that they have in its feature maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..vgg import divided
 
 @dataclass(frozen=True)
 class Window:
-    """Rows and columns of a picture or of a map of features, counted in the whole of it."""
+    """Rows and columns of an image or of a feature map, counted in the whole of it."""
 
     rows: slice
     columns: slice
@@ -31,22 +31,20 @@ class Window:
         return x[..., self.rows, self.columns]
 
     def within(self, outer: Window) -> Window:
-        """The same place, counted in ``outer``."""
-        top, left = outer.rows.start, outer.columns.start
-        return Window(
-            slice(self.rows.start - top, self.rows.stop - top),
-            slice(self.columns.start - left, self.columns.stop - left),
-        )
+        """The same place, counted from the corner of ``outer``."""
+        return self._shifted(-outer.rows.start, -outer.columns.start)
 
     def beyond(self, outer: Window) -> Window:
-        """The place, counted in ``outer``, in what that is counted in: the inverse of `within`."""
-        top, left = outer.rows.start, outer.columns.start
+        """A place that is counted from the corner of ``outer``, counted in the whole: the inverse of `within`."""
+        return self._shifted(outer.rows.start, outer.columns.start)
+
+    def _shifted(self, down: int, right: int) -> Window:
         return Window(
-            slice(self.rows.start + top, self.rows.stop + top),
-            slice(self.columns.start + left, self.columns.stop + left),
+            slice(self.rows.start + down, self.rows.stop + down),
+            slice(self.columns.start + right, self.columns.stop + right),
         )
 
-    def common(self, other: Window) -> Window:
+    def intersection(self, other: Window) -> Window:
         """What two windows share; it may have no pixels."""
         top, left = max(self.rows.start, other.rows.start), max(self.columns.start, other.columns.start)
         return Window(
@@ -55,15 +53,15 @@ class Window:
         )
 
     def divided(self, stride: int, up: bool = False) -> Window:
-        """The positions that these pixels have in a map of that stride; a rest at the end has one if rounded ``up``."""
+        """The positions that these pixels have in a map of that stride; see `vgg.divided`."""
         return Window(
             slice(self.rows.start // stride, divided(self.rows.stop, stride, up)),
             slice(self.columns.start // stride, divided(self.columns.stop, stride, up)),
         )
 
-    def with_next(self, picture: Tensor) -> Window:
-        """This and the next row and column, where the picture has them."""
-        rows, columns = picture.shape[-2:]
+    def with_next(self, image: Tensor) -> Window:
+        """This and the next row and column, where the image has them."""
+        rows, columns = image.shape[-2:]
         return Window(
             slice(self.rows.start, min(self.rows.stop + 1, rows)),
             slice(self.columns.start, min(self.columns.stop + 1, columns)),
@@ -72,22 +70,22 @@ class Window:
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of a picture: the pixels it answers for, and those it has to see for that."""
+    """A piece of an image: its core, and the core padded by the halo that its features depend on."""
 
-    own: Window
-    seen: Window
+    core: Window
+    padded: Window
 
     def part(self, window: Window, stride: int, up: bool = False) -> tuple[Window, Window]:
-        """What the tile answers for in a window of the map, of that stride, of what it sees.
+        """The core's share of a window of the padded tile's feature map of that stride.
 
-        Counted in the window, and in the map of the whole picture; without pixels if there is nothing.
+        Counted in the window, and in the map of the whole image; without pixels if there is none.
         """
-        place = window.beyond(self.seen.divided(stride, up))
-        own = self.own.divided(stride, up).common(place)
-        return own.within(place), own
+        place = window.beyond(self.padded.divided(stride, up))
+        core = self.core.divided(stride, up).intersection(place)
+        return core.within(place), core
 
 
-def whole(picture: Tensor) -> Tile:
-    """A picture as one tile."""
-    window = Window(slice(0, picture.shape[-2]), slice(0, picture.shape[-1]))
+def whole(image: Tensor) -> Tile:
+    """An image as one tile."""
+    window = Window(slice(0, image.shape[-2]), slice(0, image.shape[-1]))
     return Tile(window, window)

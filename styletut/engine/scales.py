@@ -1,0 +1,69 @@
+"""From coarse to fine: the size of each scale, and the pictures there."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..errors import RecipeError
+from ..images import resize
+from ..recipes import Recipe
+from .inputs import Inputs
+
+
+def sizes(recipe: Recipe, size: tuple[int, int], minimum: int) -> list[tuple[int, int]]:
+    """(rows, columns) of the picture at each scale; both at least ``minimum``, which the deepest layer needs."""
+    rows, columns = size
+    shares = [min(1.0, max(share, minimum / min(rows, columns))) for share, _ in recipe.scales]
+    return [(max(1, round(rows * s)), max(1, round(columns * s))) for s in shares]
+
+
+def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture at another size, or itself."""
+    return picture if tuple(picture.shape[-2:]) == size else resize(picture, size, fit="exact", upscale=True)
+
+
+def style_at(style: Tensor, size: tuple[int, int], recipe: Recipe, minimum: int) -> Tensor:
+    """The style for a picture of ``size``; never enlarged, nor made smaller than the deepest layer needs."""
+    sides = style.shape[-2:]
+    longer = max(1, round(max(size) * recipe.style_scale), math.ceil(minimum * max(sides) / min(sides)))
+    return resize(style, longer, resample=recipe.resample)
+
+
+def starting_picture(
+    inputs: Inputs, recipe: Recipe, size: tuple[int, int], mean: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Where the optimisation begins. Noise is added to the network's ``mean`` colour.
+
+    Raises:
+        RecipeError: it begins with the style, and there is none.
+    """
+    content = resized(inputs.content, size)
+    if inputs.start is not None:
+        return resized(inputs.start, size).expand_as(content).clone()
+    if recipe.start == "content":
+        return content.clone()
+    if recipe.start == "style":
+        if not inputs.styles:
+            raise RecipeError("start='style' needs a style picture")
+        in_pairs = len(inputs.styles) == len(content) and inputs.style_weights is None
+        styles = inputs.styles if in_pairs else inputs.styles[:1]
+        return torch.cat([resized(_cropped(s, size), size) for s in styles]).expand_as(content).clone()
+    first, second = recipe.noise_range
+    if recipe.noise == "uniform":
+        noise = first + (second - first) * torch.rand(content.shape, generator=generator)
+    else:
+        noise = first + second * torch.randn(content.shape, generator=generator)
+    share = recipe.start_mix if recipe.start == "mix" else 0.0
+    return mean + share * (content - mean) + (1 - share) * noise / 255
+
+
+def _cropped(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """The largest middle part of ``picture`` that has the aspect of ``size``."""
+    rows, columns = picture.shape[-2:]
+    share = min(rows / size[0], columns / size[1])
+    r, c = max(1, round(size[0] * share)), max(1, round(size[1] * share))
+    top, left = (rows - r) // 2, (columns - c) // 2
+    return picture[..., top : top + r, left : left + c]

@@ -1,0 +1,90 @@
+"""The state of a run, which is what a checkpoint holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from . import guard
+from .entries import (
+    Check,
+    is_finite,
+    is_generator,
+    is_loss,
+    is_mapping,
+    is_number,
+    is_picture,
+    is_row,
+    is_snapshot,
+    is_text,
+    is_variable,
+    is_whole,
+    list_of,
+    or_none,
+)
+
+
+def _be(what: str, check: Check) -> dict[str, Any]:
+    """The metadata of a field that must be ``what`` in a file."""
+    return {"what": what, "check": check}
+
+
+@dataclass(kw_only=True)
+class RunState:
+    """Everything that a run needs to go on: what it was given, where it is, and what it gave so far.
+
+    Every field is an entry of a checkpoint, and says what it must be there.
+    """
+
+    recipe: str = field(metadata=_be("a recipe", is_text))
+    content: Tensor = field(metadata=_be("a picture", is_picture))
+    styles: list[Tensor] = field(metadata=_be("a list of pictures", list_of(is_picture)))
+    style_weights: list[float] | None = field(metadata=_be("a list of numbers", or_none(list_of(is_finite))))
+    start: Tensor | None = field(metadata=_be("a picture", or_none(is_picture)))
+    checkpoint_every: int = field(metadata=_be("a whole number from 1 up", is_whole(1)))
+    max_memory: int | None = field(metadata=_be("an amount of memory", or_none(is_whole(1))))
+    tile: int | None = field(metadata=_be("a whole number from 1 up", or_none(is_whole(1))))
+
+    variable: Tensor = field(metadata=_be("a picture", is_variable))
+    """What the optimiser moves (see `parametrization.Parametrization`)."""
+    best_variable: Tensor = field(metadata=_be("a picture", is_variable))
+    """The same where the loss of this scale was lowest."""
+    generator: Tensor = field(metadata=_be("a state of random numbers", is_generator))
+    scale: int = field(default=0, metadata=_be("a whole number", is_whole(0)))
+    iteration: int = field(default=0, metadata=_be("a whole number", is_whole(0)))
+    evaluations: int = field(default=0, metadata=_be("a whole number", is_whole(0)))
+    seconds: float = field(default=0.0, metadata=_be("a number", is_finite))
+    first: float = field(default=math.nan, metadata=_be("a number", is_number))
+    best: float = field(default=math.inf, metadata=_be("a number", is_loss))
+    returned: float = field(default=math.nan, metadata=_be("a number", is_number))
+    optimizer: dict[str, Any] | None = field(
+        default=None, metadata=_be("what an optimiser remembers", or_none(is_mapping))
+    )
+    """What the optimiser remembers; only while there is none, as in a file."""
+    history: list[dict[str, Any]] = field(default_factory=list, metadata=_be("a list of steps", list_of(is_row)))
+    snapshots: list[tuple[int, Tensor]] = field(
+        default_factory=list, metadata=_be("a list of pictures", list_of(is_snapshot))
+    )
+
+    @property
+    def record(self) -> guard.Record:
+        """What the guard remembers."""
+        return guard.Record(self.first, self.best, self.returned)
+
+    @record.setter
+    def record(self, record: guard.Record) -> None:
+        self.first, self.best, self.returned = record.first, record.best, record.returned
+
+    def begin_scale(self) -> None:
+        """Nothing is known of a scale's losses before its first step."""
+        self.record = guard.Record()
+        self.best_variable = self.variable.detach().clone()
+
+    def moved_to(self, like: Tensor) -> RunState:
+        """The state with its pictures on the device, and in the precision, of another."""
+        variables = {name: getattr(self, name).to(like.device, like.dtype) for name in ("variable", "best_variable")}
+        return dataclasses.replace(self, **variables)
