@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class StyletutError(Exception):
@@ -85,13 +85,32 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[: limit - 4].rstrip(', ')} ..."
 
 
+def nearest(name: object, choices: Iterable[str]) -> str | None:
+    """The choice that is spelt most like ``name``; None where none is near, or the name is no text.
+
+    >>> nearest("relu4_9", ["relu4_1", "pool4"])
+    'relu4_1'
+    """
+    matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.6) if isinstance(name, str) else []
+    return matches[0] if matches else None
+
+
 def did_you_mean(kind: str, name: object, choices: Iterable[str]) -> str:
-    """Say that ``name`` is unknown, which of ``choices`` comes nearest, and what there is.
+    """Say that ``name`` is unknown, which of ``choices`` is nearest, and what there is.
 
     >>> did_you_mean("layer", "relu4_9", ["relu4_1", "pool4"])
     "unknown layer 'relu4_9': did you mean 'relu4_1'? Choose from relu4_1, pool4"
     """
     choices = list(choices)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6) if isinstance(name, str) else []
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, choices)
+    hint = f"did you mean {near!r}? " if near else ""
     return f"unknown {kind} {shown(name)}: {hint}Choose from {', '.join(choices)}"
+
+
+def check_choice(kind: str, name: object, choices: Collection[str], error: type[StyletutError]) -> None:
+    """Raise ``error`` unless ``name`` is one of the choices. Anything but a text is refused, an array too.
+
+    >>> check_choice("pooling", "max", ("max", "average"), LayerError)
+    """
+    if not isinstance(name, str) or name not in choices:
+        raise error(did_you_mean(kind, name, choices))
