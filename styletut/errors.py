@@ -18,6 +18,30 @@ class ImageError(StyletutError, ValueError):
     """A picture could not be read, written, resized or used."""
 
 
+class ImageFileError(ImageError):
+    """The file is missing, a folder, or may not be read or written."""
+
+
+class NotAPictureError(ImageError):
+    """The data are not a picture in any format that is read here."""
+
+
+class TruncatedImageError(ImageError):
+    """The picture is cut off or damaged."""
+
+
+class AnimatedImageError(ImageError):
+    """The file holds several frames or pages, and which one is meant is not said."""
+
+
+class TooManyPixelsError(ImageError):
+    """The picture has, or would get, more pixels than the limit, or takes more memory than allowed."""
+
+
+class EmptyImageError(ImageError):
+    """The file has no bytes, or the picture no pixels."""
+
+
 class SampleError(StyletutError, ValueError):
     """No sample picture has that name."""
 
