@@ -1,9 +1,9 @@
-"""VGG-16 and VGG-19 as a table: what every layer is, how wide, and how much of the image it sees.
+"""VGG-16 and VGG-19 as a table: kind, width, stride and receptive field of all layers.
 
 A layer's name says what it holds. ``conv4_2`` is the convolution before its ReLU, ``relu4_2`` after it, ``pool4`` after
 pooling. Keras names are accepted with Keras's meaning: ``block4_conv2`` includes the activation, so it is ``relu4_2``.
 
-Nothing in the module reads a kind, a block or a number out of a name, or counts layers: all of it stands here.
+Other modules read these properties here: none of them parses a layer's name or counts layers.
 
 Source: K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", ICLR 2015,
 configurations D (VGG-16) and E (VGG-19).
@@ -154,7 +154,7 @@ def layer(name: str, network: str = "vgg19") -> Layer:
     keras = {layer.keras: layer for layer in layers(network) if layer.keras}
     known = own | keras
     if not isinstance(name, str) or name not in known:
-        choices = keras if nearest(name, known) in keras else own  # the names that the caller seems to use
+        choices = keras if nearest(name, known) in keras else own  # whichever naming the caller seems to use
         raise LayerError(did_you_mean(f"layer of {network}", name, choices))
     return known[name]
 
@@ -174,8 +174,8 @@ def canonical(name: str, network: str = "vgg19") -> str:
 def divided(pixels: int, stride: int, up: bool) -> int:
     """Positions that a side of so many pixels has in a feature map of that stride.
 
-    What is left over of the last stride has no position, or one if the pooling rounds ``up``. Pooling after pooling
-    rounds the same way: ``ceil(ceil(n / 2) / 2) = ceil(n / 4)``.
+    The pixels beyond the last full stride get no position, or one if the pooling rounds ``up``. Repeated pooling rounds
+    in the same direction: ``ceil(ceil(n / 2) / 2) = ceil(n / 4)``.
 
     >>> divided(13, 4, up=False), divided(13, 4, up=True)
     (3, 4)

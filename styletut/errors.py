@@ -104,7 +104,7 @@ def shown(value: object, limit: int = 80) -> str:
     try:
         # A long text is cut before it is written out, which takes time and memory.
         text = " ".join(repr(value[: limit + 1] if isinstance(value, (str, bytes)) else value).split())
-    except Exception:  # an object may write itself as it likes, and Python refuses integers of thousands of digits
+    except Exception:  # a `__repr__` may raise anything, and Python refuses to write integers of thousands of digits
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= limit else f"{text[: limit - 4].rstrip(', ')} ..."
 

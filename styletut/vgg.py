@@ -68,8 +68,8 @@ class VGG(nn.Module):
             set; here they are the photographs of `styletut.samples`.
 
     Calling it with an image (B, 3, H, W) in [0, 1] gives ``{name: features}``, features (B, N, H / stride,
-    W / stride), rounded as the pooling does, keyed by the names that were asked for. ``.to(torch.bfloat16)`` computes
-    in bfloat16.
+    W / stride), rounded as the pooling rounds, with the names that were asked for as keys. After
+    ``.to(torch.bfloat16)`` it computes in bfloat16.
 
     >>> vgg = VGG(["relu1_1", "block3_conv1"], weights=random_weights(width=0.1))
     >>> {name: tuple(f.shape) for name, f in vgg(torch.rand(1, 3, 32, 48)).items()}
@@ -144,7 +144,7 @@ class VGG(nn.Module):
 
     @property
     def minimum_side(self) -> int:
-        """Pixels a side that an image needs, so that the deepest layer has a position."""
+        """The smallest side, in pixels, of an image for which the deepest layer has a position."""
         return self.deepest.stride
 
     @property
@@ -201,7 +201,7 @@ class VGG(nn.Module):
             if layer.kind == "conv":
                 x = self.conv(layer.name)(x)
             elif layer.kind == "relu":
-                # In place only where nobody needs the values before it: neither autograd nor the caller.
+                # In place only where neither autograd nor the caller needs the values before it.
                 x = F.relu(x, inplace=not x.requires_grad and not kept)
             elif self.pooling == "max":
                 x = F.max_pool2d(x, 2)

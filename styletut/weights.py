@@ -1,4 +1,4 @@
-"""The weights of a VGG: where they come from, and checks that they are what they say.
+"""The weights of a VGG: where they come from, and how they are checked.
 
 `load_weights` takes a name, a path or a `Weights` object. Whatever the source, a `Weights` object has torchvision's
 names (``features.0.weight``) and says which preprocessing the network was trained with.

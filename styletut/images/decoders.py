@@ -50,14 +50,14 @@ def quiet() -> Iterator[None]:
 @cache
 def _libtiff_handlers() -> list[Callable[[int | None], int | None]]:
     """Functions that set what Pillow's libtiff does with errors and warnings: None is nothing, else it prints them."""
-    found = []
+    setters = []
     with suppress(OSError, AttributeError):  # where libtiff is part of Pillow's own library they cannot be reached
         library = ctypes.CDLL(_imaging.__file__)
         for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
             function = getattr(library, name)
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_void_p
-            found.append(function)
-    return found
+            setters.append(function)
+    return setters
 
 
 def reason(error: BaseException) -> str:

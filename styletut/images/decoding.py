@@ -50,7 +50,7 @@ def file_raster(stream: IO[bytes], name: str, limits: Limits) -> Raster:
 
 
 def pil_raster(image: Image.Image, name: str, limits: Limits, stream: IO[bytes] | None = None) -> Raster:
-    """A PIL image of any mode. ``stream`` is its file, which begins where it stands, if there is one."""
+    """A PIL image of any mode. ``stream`` is the file it comes from, if there is one, positioned at its beginning."""
     waiting = list(getattr(image, "tile", []))  # what is still to be decoded
     limits.check(name, image.height, image.width, _DECODING.get(image.format or "", _DECODING_OTHERS) if waiting else 0)
     tags = getattr(image, "tag_v2", {})
@@ -161,10 +161,10 @@ def _other_bytes(tiles: list[Any]) -> list[Any] | None:
     for tile in tiles:
         decoder, extents, offset, arguments = tile
         raw, *others = [arguments] if isinstance(arguments, str) else arguments
-        found = re.fullmatch(r"((?:RGB|RGBA|RGBX);16)([BLN])", str(raw))
-        if not found:
+        match = re.fullmatch(r"((?:RGB|RGBA|RGBX);16)([BLN])", str(raw))
+        if not match:
             return None
-        raw = found[1] + orders[found[2]]
+        raw = match[1] + orders[match[2]]
         made = (decoder, extents, offset, raw if isinstance(arguments, str) else (raw, *others))
         swapped.append(getattr(type(tile), "_make", tuple)(made))  # a plain tuple in older Pillows
     return swapped

@@ -75,11 +75,11 @@ def _shortened(text: str, longest: int) -> str:
         if isinstance(value, str):
             return value if len(value) <= longest else value[:longest] + "…"
         if isinstance(value, list):
-            return [cut(each) for each in value]
-        return {key: cut(each) for key, each in value.items()} if isinstance(value, dict) else value
+            return [cut(entry) for entry in value]
+        return {key: cut(entry) for key, entry in value.items()} if isinstance(value, dict) else value
 
     try:
-        found = json.loads(text)
-        return json.dumps(cut(found)) if isinstance(found, (dict, list)) else cut(text)
+        value = json.loads(text)
+        return json.dumps(cut(value)) if isinstance(value, (dict, list)) else cut(text)
     except (ValueError, RecursionError):
         return cut(text)

@@ -34,7 +34,7 @@ class Raster:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may take, and the size that it shall get."""
+    """How many pixels and bytes a picture may take, and the size that it is resized to."""
 
     size: int | Sequence[int] | None
     fit: str

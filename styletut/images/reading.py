@@ -68,8 +68,8 @@ def load_image(
     Of a TIFF it is the page that is no thumbnail and no mask.
 
     Args:
-        source: a path; a file opened in binary mode (read from where it stands); a PIL image; a NumPy array of shape
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), bool, uint8, uint16 or float in [0, 1]; or a picture tensor
+        source: a path; a file opened in binary mode (read from its current position); a PIL image; a NumPy array of
+            shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), bool, uint8, uint16 or float in [0, 1]; or a picture tensor
             (B, 3, H, W), which stays a batch of B and whose gradients are not tracked. Floats may overshoot [0, 1]
             by at most 0.5, as after a bicubic resize, and are clamped.
         size: see ``target_size``; None keeps the picture's own.

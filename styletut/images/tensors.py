@@ -36,7 +36,7 @@ def check_picture(picture: Any, name: str = "picture", *, in_range: bool = False
 
     Args:
         in_range: also refuse values that are plainly not on the scale of [0, 1], such as 0 to 255: below -0.5 or above
-            1.5. Like the check for finite values it waits for the device, so do not call it in every step.
+            1.5. Like the check for finite values it waits for the device: do not call it in each step.
 
     Raises:
         ImageError: it is not; the message says what it is and how to fix it.

@@ -94,20 +94,20 @@ def save_image(
         samples = np.concatenate([samples, to_integers(alpha[0], bits)], axis=2)
     try:
         write_atomically(path, _encoded(samples, kind, texts, quality), overwrite=overwrite)
-    except FileExistsError as error:  # it has appeared since it was looked for
-        raise _exists(path) from error
+    except FileExistsError as error:  # it has appeared since `check_target`
+        raise _exists_error(path) from error
     except (OSError, ValueError) as error:
         raise ImageFileError(f"could not write {str(path)!r} ({reason(error)}); nothing was replaced") from error
     return path
 
 
 def check_savable(path: str | os.PathLike[str], size: tuple[int, int] | None = None, *, bits: int = 8) -> str:
-    """The format that ``path`` names by its suffix, if a picture of that size fits into it: nothing is touched.
+    """The format that ``path`` names by its suffix, if a picture of that size fits into it; no file is touched.
 
-    Ask it before a long computation whose result ``save_image`` shall write there.
+    Call it before a long computation whose result will be saved there.
 
     Args:
-        path: a file's name; whether it can be written is not looked at.
+        path: a file's name; whether it can be written is not checked.
         size: (rows, columns) of the picture, None if that is not known yet.
         bits: per colour, 8 or 16.
 
@@ -154,15 +154,15 @@ def check_target(path: Path, overwrite: bool) -> None:
     except (OSError, ValueError) as error:
         raise ImageFileError(f"cannot write to {str(path)!r} ({reason(error)}): choose another name") from error
     if exists and not overwrite:
-        raise _exists(path)
+        raise _exists_error(path)
     if path.exists() and not path.is_file():
         raise ImageFileError(f"{str(path)!r} is not a file: give a file's name")
-    # Replacing a file asks no leave of the file itself; one that was made read-only is meant to stay.
+    # Replacing a file needs no permission on the file itself, but one that was made read-only is meant to stay.
     if path.exists() and not os.access(path, os.W_OK):
         raise ImageFileError(f"{str(path)!r} is write-protected: change its permissions or choose another name")
 
 
-def _exists(path: Path) -> ImageFileError:
+def _exists_error(path: Path) -> ImageFileError:
     return ImageFileError(f"{str(path)!r} exists already: choose another name, or say overwrite=True")
 
 
@@ -180,7 +180,7 @@ def _encoded(samples: np.ndarray, kind: str, texts: dict[str, str], quality: int
     """A whole file; samples are (H, W, 3) or, with alpha, (H, W, 4), of 8 or 16 bits."""
     chunks = PngInfo()
     for key, value in texts.items():
-        chunks.add_text(key, value, zip=len(value) > 1000)  # becomes iTXt where Latin-1 does not do
+        chunks.add_text(key, value, zip=len(value) > 1000)  # becomes iTXt where Latin-1 is not enough
     description = json.dumps(texts) if texts else None  # ASCII, which is all that EXIF promises
     stream = BytesIO()
     if samples.dtype == np.uint16:  # Pillow writes 16 bits of grey only

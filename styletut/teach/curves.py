@@ -41,7 +41,7 @@ def loss_curves(
     """Every loss of a run on a log scale, labelled where its line ends.
 
     `result` is a `Result`, its `.history`, or a list of `Step`s. The losses are the weighted parts that add
-    up to "total". `by="term"` adds up what stands before the "/" ("style/relu1_1" and "style/relu2_1" are
+    up to "total". `by="term"` adds up what is before the "/" ("style/relu1_1" and "style/relu2_1" are
     both style); `by="layer"` draws each. Where a coarse-to-fine run changes its size, a thin line says the
     new one, rows x columns. Zeros and values that are not finite leave a gap. Raises `FigureError` for an
     unknown `x` or `by`, and when there is nothing to draw.
@@ -161,7 +161,7 @@ def _size_label(entry: Mapping[str, Any]) -> str:
 
 
 def _levels(lefts: Sequence[float], labels: Sequence[str]) -> list[int]:
-    """How high each label must stand to clear all those that begin before it ends; `lefts` in inches."""
+    """How many lines up each label goes, clear of all labels that begin before it ends; `lefts` in inches."""
     levels = [0] * len(labels)
     for i in reversed(range(len(labels))):
         end = lefts[i] + 0.075 * len(labels[i]) + 0.12
@@ -192,7 +192,7 @@ def _plain_axes(axes: Axes) -> None:
 
 
 def _inks(curves: Iterable[str]) -> dict[str, tuple[str, Any]]:
-    """(colour, line style) of every curve: the colour is the term's, its shade and dashes are the layer's."""
+    """(colour, line style) of each curve: the colour is the term's, its shade and dashes are the layer's."""
     families: dict[str, list[str]] = {}
     for name in curves:
         families.setdefault(name.split("/", 1)[0], []).append(name)
@@ -237,8 +237,8 @@ def _y_range(curves: Mapping[str, Sequence[float]]) -> tuple[float, float]:
 def _mark_scale(axes: Axes, place: float, size: str, level: int, *, line: bool, room: float) -> None:
     top = 1 + level * LINE / room
     if line:
-        look: dict[str, Any] = {"color": MUTED, "linewidth": 0.7, "linestyle": "-"}
-        axes.axvline(place, ymax=top, zorder=1, clip_on=False, label="_scale", **look)
+        style: dict[str, Any] = {"color": MUTED, "linewidth": 0.7, "linestyle": "-"}
+        axes.axvline(place, ymax=top, zorder=1, clip_on=False, label="_scale", **style)
     axes.text(place, top + 0.05 / room, size, transform=axes.get_xaxis_transform(), va="bottom", size=8.5, color=MUTED)
 
 
@@ -253,8 +253,8 @@ def _label_ends(
     for name, height, moved in zip(names, heights, _apart(heights, LINE / room), strict=True):
         colour = inks[name][0]
         place: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
-        look: dict[str, Any] = {"color": colour, "linewidth": 0.8, "linestyle": "-", "marker": "", "label": "_end"}
-        axes.plot([1.003, 1.028], [height, moved], **look, **place)
+        style: dict[str, Any] = {"color": colour, "linewidth": 0.8, "linestyle": "-", "marker": "", "label": "_end"}
+        axes.plot([1.003, 1.028], [height, moved], **style, **place)
         weight = "bold" if name == "total" else "normal"
         ink = _readable(colour)
         axes.text(1.035, moved, name, va="center", size=9.5, color=ink, weight=weight, parse_math=False, **place)
@@ -275,7 +275,7 @@ def _readable(colour: str) -> str:
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:
     """Sorted heights in [0, 1], moved as little as possible (in squares) to be `gap` apart."""
-    # Without the gaps this is a monotone fit: neighbours in the wrong order share their mean.
+    # Without the gaps this is a monotone fit: adjacent ones in the wrong order share their mean.
     pools: list[list[float]] = []
     for i, height in enumerate(heights):
         pools.append([height - i * gap])

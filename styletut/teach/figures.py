@@ -2,17 +2,17 @@
 
 =================  ==========================================================================
 `before_after`     content, style and result side by side
-`loss_curves`      how every term fell, on a log scale, scale by scale
-`film_strip`       evenly spaced frames of the descent
+`loss_curves`      the loss of each term, on a log scale, scale by scale
+`film_strip`       evenly spaced frames of a run
 `gallery`          any pictures, in rows
 `divider`          two pictures under one movable divider (HTML)
 `frames`           a slider and a play button over many pictures (HTML)
 `hover`            one large picture and a row of names to point at (HTML)
 `grid`             two sliders and a map: a picture for every pair of values (HTML)
-`live`             controls that compute the picture anew, where a kernel runs (ipywidgets)
+`live`             controls that recompute the picture, where a kernel runs (ipywidgets)
 =================  ==========================================================================
 
-The first four return a matplotlib figure that belongs to the caller: pyplot never hears of it and no
+The first four return a matplotlib figure that belongs to the caller: pyplot does not register it and no
 `rcParams` change, so a notebook shows it once and nothing stays open. They are drawn on opaque white, so that
 colours look the same on a light page, on a dark page and in print. The next four return an `HTMLFigure` that
 holds its pictures, its style and its few lines of script, and asks no other host for anything. `live` alone

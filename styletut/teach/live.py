@@ -178,8 +178,8 @@ def _encoded(drawn: Any) -> tuple[bytes, str, tuple[int, int]]:
         return data, "jpeg", (round(size[0] * enlarged), round(size[1] * enlarged))
     if hasattr(drawn, "_repr_mimebundle_"):  # one of our own
         data, about = drawn._repr_mimebundle_()
-        ((kind, look),) = about.items()
-        return base64.b64decode(data[kind]), kind.removeprefix("image/"), (look["width"], look["height"])
+        ((kind, shown),) = about.items()
+        return base64.b64decode(data[kind]), kind.removeprefix("image/"), (shown["width"], shown["height"])
     if drawn.get_layout_engine() is None:
         drawn.set_layout_engine("constrained")  # no label is cut off, and the size is the same for every value
     png, jpeg = io.BytesIO(), io.BytesIO()

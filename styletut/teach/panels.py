@@ -39,7 +39,7 @@ def before_after(content: Any, style: Any, result: Any) -> Figure:
 
 
 def film_strip(result: Any, count: int = 6, *, columns: int | None = None) -> Figure:
-    """`count` evenly spaced frames of the descent, from the first snapshot to the final picture.
+    """`count` evenly spaced frames of a run, from the first snapshot to the final picture.
 
     `result` is a `Result`, or its `.snapshots`: a sequence of (evaluations, picture) pairs. Frames of a
     coarse-to-fine run are drawn equally large. `columns` defaults to what keeps every frame readable. Raises
@@ -79,7 +79,7 @@ def gallery(pictures: Any, titles: Sequence[str] | None = None, columns: int | N
 
 
 def _panels(rows: Sequence[Sequence[tuple[Image.Image, str]]]) -> Figure:
-    """Rows of (picture, title): in a row all are equally high, each as wide as its own shape asks."""
+    """Rows of (picture, title): in a row all are equally high, each as wide as its shape requires."""
     heights: list[float] = []
     for row in rows:
         height = (WIDTH - 2 * EDGE - GAP * (len(row) - 1)) / sum(_cell_aspect(picture) for picture, _ in row)
@@ -112,7 +112,7 @@ def _panels(rows: Sequence[Sequence[tuple[Image.Image, str]]]) -> Figure:
 
 
 def _cell_aspect(picture: Image.Image) -> float:
-    """Width over height of a picture's cell: its own, unless it would starve its neighbours."""
+    """Width over height of a picture's cell: its own, but neither so narrow nor so wide that the others suffer."""
     return min(max(picture.width / picture.height, 0.4), 2.5)
 
 

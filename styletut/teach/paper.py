@@ -33,8 +33,8 @@ def _figure_class(suffix: Literal["png", "jpeg"]) -> type[Figure]:
             kind = "image/" + suffix
             options = {"quality": 90, "subsampling": 0} if suffix == "jpeg" else {}
             buffer = io.BytesIO()
-            look: dict[str, Any] = {"facecolor": self.get_facecolor(), "bbox_inches": self.bbox_inches}
-            self.savefig(buffer, format=suffix, dpi=DPI, pil_kwargs=options, **look)
+            style: dict[str, Any] = {"facecolor": self.get_facecolor(), "bbox_inches": self.bbox_inches}
+            self.savefig(buffer, format=suffix, dpi=DPI, pil_kwargs=options, **style)
             width, height = (round(inches * 96) for inches in self.get_size_inches())
             _leave_to_bundle(type(self))
             data = base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -44,7 +44,7 @@ def _figure_class(suffix: Literal["png", "jpeg"]) -> type[Figure]:
 
 
 def _leave_to_bundle(kind: type) -> None:
-    """Once pyplot is loaded, IPython draws a PNG of every Figure: not beside our own JPEG, please."""
+    """Once pyplot is loaded, IPython draws a PNG of every Figure: keep it from showing one beside our own JPEG."""
     try:
         from IPython import get_ipython
     except ImportError:
