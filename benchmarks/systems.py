@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import styletut as st
-from styletut.images import write_atomically
+from styletut.files import write_atomically
 
 SYSTEMS = ("keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool", "gatys", "fast")
 CHANGES: dict[str, dict[str, Any]] = {"lbfgs": {"network": "vgg19", "weights": "oxford"}}

@@ -1,5 +1,5 @@
 # The public names, each from its own module: what `lazy_loader` imports on first use, and what type checkers see.
-from . import archives, errors, files, images, losses, objective, recipes, samples, transfer, vgg
+from . import architecture, archives, errors, files, images, losses, objective, recipes, samples, transfer, vgg, weights
 from .engine import lbfgsb, memory, optim
 from .errors import StyletutError
 from .images import load_image, save_image
@@ -16,6 +16,7 @@ __all__ = [
     "Run",
     "Step",
     "StyletutError",
+    "architecture",
     "archives",
     "check",
     "distributed",
@@ -41,5 +42,6 @@ __all__ = [
     "tiles",
     "transfer",
     "vgg",
+    "weights",
     "windows",
 ]

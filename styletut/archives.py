@@ -36,8 +36,8 @@ _KINDS = (
 def load(path: str | os.PathLike[str]) -> object:
     """What `torch.save` wrote to ``path``, on the CPU; only tensors and plain values are ever read.
 
-    The sums that the file keeps of its parts (CRC-32, which torch writes and never looks at) are checked first, piece
-    by piece. Files of torch before 1.6 have none.
+    The file's checksums (CRC-32, which torch writes and never reads) are checked first, piece by piece. Files of torch
+    before 1.6 have none.
 
     Raises:
         ValueError: torch did not write it, it is damaged, or it holds more than tensors and plain values; the message
@@ -55,7 +55,7 @@ def load(path: str | os.PathLike[str]) -> object:
         file.seek(0)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about protocols and other insides of the file
+                warnings.simplefilter("ignore")  # about protocols and other details of the file
                 return torch.load(file, map_location="cpu", weights_only=True)
         except (MemoryError, OSError):
             raise
@@ -88,7 +88,7 @@ def what_is(head: bytes) -> str:
 
 
 def _check_zip(file: BinaryIO) -> None:
-    """Read every part against its sum, a piece at a time."""
+    """Compare all parts of the file with their checksums, a piece at a time."""
     bad = None
     try:
         with zipfile.ZipFile(file) as archive:

@@ -7,7 +7,7 @@ import difflib
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 
@@ -20,6 +20,30 @@ class StyletutError(Exception):
 
 class ImageError(StyletutError, ValueError):
     """A picture could not be read, written, resized or used."""
+
+
+class ImageFileError(ImageError):
+    """The file is missing, a folder, or may not be read or written."""
+
+
+class NotAPictureError(ImageError):
+    """The data are not a picture in any format that is read here."""
+
+
+class TruncatedImageError(ImageError):
+    """The picture is cut off or damaged."""
+
+
+class AnimatedImageError(ImageError):
+    """The file holds several frames or pages, and which one is meant is not said."""
+
+
+class TooManyPixelsError(ImageError):
+    """The picture has, or would get, more pixels than the limit, or takes more memory than allowed."""
+
+
+class EmptyImageError(ImageError):
+    """The file has no bytes, or the picture no pixels."""
 
 
 class SampleError(StyletutError, ValueError):
@@ -107,18 +131,37 @@ def shown(value: object, limit: int = 80) -> str:
     try:
         # A long text is cut before it is written out, which takes time and memory.
         text = " ".join(repr(value[: limit + 1] if isinstance(value, (str, bytes)) else value).split())
-    except Exception:  # an object may write itself as it likes, and Python refuses integers of thousands of digits
+    except Exception:  # a `__repr__` may raise anything, and Python refuses to write integers of thousands of digits
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= limit else f"{text[: limit - 4].rstrip(', ')} ..."
 
 
+def nearest(name: object, choices: Iterable[str]) -> str | None:
+    """The choice that is spelt most like ``name``; None where none is near, or the name is no text.
+
+    >>> nearest("relu4_9", ["relu4_1", "pool4"])
+    'relu4_1'
+    """
+    matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.6) if isinstance(name, str) else []
+    return matches[0] if matches else None
+
+
 def did_you_mean(kind: str, name: object, choices: Iterable[str]) -> str:
-    """Say that ``name`` is unknown, which of ``choices`` comes nearest, and what there is.
+    """Say that ``name`` is unknown, which of ``choices`` is nearest, and what there is.
 
     >>> did_you_mean("layer", "relu4_9", ["relu4_1", "pool4"])
     "unknown layer 'relu4_9': did you mean 'relu4_1'? Choose from relu4_1, pool4"
     """
     choices = list(choices)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6) if isinstance(name, str) else []
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, choices)
+    hint = f"did you mean {near!r}? " if near else ""
     return f"unknown {kind} {shown(name)}: {hint}Choose from {', '.join(choices)}"
+
+
+def check_choice(kind: str, name: object, choices: Collection[str], error: type[StyletutError]) -> None:
+    """Raise ``error`` unless ``name`` is one of the choices. Anything but a text is refused, an array too.
+
+    >>> check_choice("pooling", "max", ("max", "average"), LayerError)
+    """
+    if not isinstance(name, str) or name not in choices:
+        raise error(did_you_mean(kind, name, choices))

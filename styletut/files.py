@@ -1,4 +1,4 @@
-"""Writing files so that at any moment there is the old one or the whole new one, never a part."""
+"""Atomic writing: at any moment there is the old file or the complete new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iter
 
     What is written goes to a temporary file in the same folder, is flushed to the disk and then renamed; on any
     failure, Ctrl-C included, it is removed and ``path`` is as it was. A process that is killed leaves its temporary
-    file behind: the next one that writes to the same path removes it, unless its writer still lives.
+    file behind: the next one that writes to the same path removes it, unless its writer is still running.
 
-    A file that is replaced passes on its permissions. A symbolic link is replaced itself, so that a link which someone
-    else has put there never leads to another file being overwritten.
+    The new file gets the permissions of the one it replaces. A symbolic link is replaced itself: the file that it leads
+    to is never overwritten.
 
     Args:
         path: in a folder that exists.
@@ -104,7 +104,7 @@ def _temporary(path: Path) -> tuple[Path, IO[bytes]]:
     while True:
         temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.tmp")
         stream = temporary.open("xb")  # permissions by umask, as for any new file
-        if fcntl is not None:  # the lock says that the writer lives: the system frees it however a process ends
+        if fcntl is not None:  # locked while the writer runs: the system frees it however the process ends
             with suppress(OSError):
                 fcntl.flock(stream, fcntl.LOCK_EX)
         if temporary.exists():  # not swept away by another writer before it was locked
@@ -113,7 +113,7 @@ def _temporary(path: Path) -> tuple[Path, IO[bytes]]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed processes left of their attempts to write this file."""
+    """Remove the temporary files that killed processes left while writing this file."""
     with suppress(OSError):
         for leftover in path.parent.glob(f"{_prefix(path)}*.tmp"):
             with suppress(OSError):

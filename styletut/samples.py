@@ -263,7 +263,7 @@ WAVES_SHARES = (0.26, 0.26, 0.18, 0.12, 0.08, 0.05, 0.05)
 def waves(size: Size = 512, *, seed: int = 0, period: float = 1 / 8) -> Tensor:
     """Seigaiha, the wave pattern of Japanese textiles and prints: fans of concentric arcs, tiled.
 
-    Structure, exactly: discs of radius R = period / 2 stand on rows that are R / 2 apart, every other row moved
+    Exact structure: discs of radius R = period / 2 stand on rows that are R / 2 apart, every other row moved
     by R; a lower row covers those above it. So the pattern of arcs repeats after ``period`` to the right and
     after ``period / 2`` down. In a disc, cream lines of width 0.08 R (``WAVES_LINE``) end at 1, 0.72 and 0.44 R,
     bands lie between. All bands of a disc have one colour of ``WAVES_PALETTE``, drawn with ``WAVES_SHARES``;
@@ -315,7 +315,7 @@ def mosaic(
 ) -> Tensor:
     """Tesserae in a bed of grout: the Voronoi cells of a jittered triangular grid.
 
-    Structure, exactly: the grid has rows ``0.866 cell`` apart, every other one moved by ``cell / 2``, and each
+    Exact structure: the grid has rows ``0.866 cell`` apart, every other one moved by ``cell / 2``, and each
     point is moved by up to 0.22 cell in x and in y. A tessera is a point's Voronoi cell less a margin, so that
     joints are ``grout * cell`` wide and hold MOSAIC_GROUT alone: about a share ``2 * grout`` of the picture.
     A tessera has one colour of MOSAIC_PALETTE, within 1.5 steps of where a smooth field points to.
@@ -325,7 +325,7 @@ def mosaic(
         seed: draws the jitter and the colours.
         cell: distance from tessera to tessera, as a fraction of the longer side.
         grout: width of a joint, as a fraction of ``cell``, from 0 to 0.5.
-        relief: how much a tessera's rim, lit from the top left, differs in light; 0 gives flat colours.
+        relief: how much a tessera's edge, lit from the top left, differs in light; 0 gives flat colours.
 
     Raises:
         SampleError: size, cell, grout or relief out of range.
@@ -338,7 +338,7 @@ def mosaic(
         raise SampleError(f"grout is from 0 to 0.5 and relief from 0 to 1, got {grout!r} and {relief!r}")
     x, y, pixel = _pixels(size)
     step = cell * math.sqrt(3) / 2
-    pad = 3  # cells beyond the picture's edge, so that every pixel has all its neighbours
+    pad = 3  # cells beyond the picture's edge, so that every pixel has all the points around it
     down, across = int(y[-1, 0] / step) + 2 * pad + 1, int(x[0, -1] / cell) + 2 * pad + 1
     rng = np.random.default_rng(seed)
     field = _Field(rng, detail=1.5)
@@ -360,15 +360,15 @@ def mosaic(
         paint = np.where(closer, ramp[at], paint)
     inside, light = np.full(column.shape, np.inf), np.zeros(column.shape)
     for at in around:
-        qx, qy = px[at] - ax, py[at] - ay  # to a neighbour: the edge is the line halfway, square to it
+        qx, qy = px[at] - ax, py[at] - ay  # to the next point: the edge between them is the perpendicular bisector
         apart = np.hypot(qx, qy)
         apart = np.where(apart == 0, np.nan, apart)  # the pixel's own point has no edge with itself
         edge = ((x - px[at]) ** 2 + (y - py[at]) ** 2 - nearest) / (2 * apart)
         light = np.where(edge < inside, -(qx + qy) / (apart * math.sqrt(2)), light)
         inside = np.fmin(edge, inside)
     inside -= grout * cell / 2
-    rim = np.clip(1 - inside / (0.16 * cell), 0, 1)
-    colour = _linear(*MOSAIC_PALETTE)[paint] * (1 + relief * 2 * rim * light)[..., None]
+    bevel = np.clip(1 - inside / (0.16 * cell), 0, 1)
+    colour = _linear(*MOSAIC_PALETTE)[paint] * (1 + relief * 2 * bevel * light)[..., None]
     bed = _linear(MOSAIC_GROUT)[0]
     return _finish(bed + _cover(inside, pixel)[..., None] * (colour - bed))
 
@@ -391,13 +391,12 @@ def strokes(
 ) -> Tensor:
     """Brush strokes, laid over each other in one direction, with bristles and a ridge of paint.
 
-    Structure, exactly: straight strokes of ``length`` x ``width`` with round ends, their angles normally
+    Exact structure: straight strokes of ``length`` x ``width`` with round ends, their angles normally
     distributed about ``angle`` with standard deviation ``spread``, uniformly placed until they would cover the
     picture 8 times over. A stroke has one colour of STROKES_PALETTE, within 1.5 steps of where a smooth field
     points to. Nine bristles (between them, interpolated) each vary its light by up to 30 % and end up to 1.6
-    widths short of either end; light rises by 25 % towards the upper rim and
-    falls by 25 % towards the lower. Colour
-    therefore changes least along ``angle`` and most across it.
+    widths short of either end; light rises by 25 % towards the upper edge and falls by 25 % towards the lower.
+    Colour therefore changes least along ``angle`` and most across it.
 
     Args:
         size: side of a square in pixels, or (rows, columns).
@@ -458,7 +457,7 @@ DOTS_ANGLES = (0.0, 75.0, 15.0)
 def dots(size: Size = 512, *, seed: int = 0, period: float = 1 / 40) -> Tensor:
     """A halftone print: three inks, each a square screen of round dots, overprinted on cream paper.
 
-    Structure, exactly: the yellow, red and blue of DOTS_INKS have screens of one ``period``, turned by
+    Exact structure: the yellow, red and blue of DOTS_INKS have screens of one ``period``, turned by
     DOTS_ANGLES degrees counterclockwise. A dot's area is the tone there, 4 to 62 % of a screen cell, as a smooth
     field of its own has it for each ink. Inks multiply, as transparent inks do.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 import run_notebooks
 from nbformat import v4
 from test_book import INSTALL
+
+import styletut
 
 WHERE = """\
 import pathlib
@@ -46,6 +49,14 @@ SUM = "print(1 + 1)"
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return check_notebooks.build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_carries_all_files_of_the_package(wheel: Path) -> None:
+    """The templates of the figures, the sample pictures and the stubs too."""
+    package = Path(styletut.__file__).parent
+    files = {path.relative_to(package.parent).as_posix() for path in package.rglob("*") if path.is_file()}
+    with zipfile.ZipFile(wheel) as archive:
+        assert {name for name in files if "__pycache__" not in name} <= set(archive.namelist())
 
 
 @pytest.fixture

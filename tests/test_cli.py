@@ -32,7 +32,7 @@ SHORT = ["--size", "32", "--steps", "2", "--weights", "random"]
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A narrow network for `--weights random`, and a folder of one's own."""
-    monkeypatch.setattr(vgg, "random_weights", NARROW)
+    monkeypatch.setattr("styletut.weights.random_weights", NARROW)
     monkeypatch.chdir(tmp_path)
 
 

@@ -32,7 +32,7 @@ from styletut.errors import ImageError, LayerError
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A folder with a photograph and a painting, and a narrow network for `--weights random`."""
-    monkeypatch.setattr(vgg, "random_weights", NARROW)
+    monkeypatch.setattr("styletut.weights.random_weights", NARROW)
     monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     Image.fromarray(noise).save("photo.png")

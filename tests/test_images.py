@@ -612,11 +612,16 @@ def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for size, upscale in ((None, False), (17, False), (90, True), ((20, 90), True)):
         whole = [load_image(source, size, upscale=upscale, alpha="keep") for source in sources]
         with monkeypatch.context() as patched:
-            patched.setattr(images, "_STRIP", 7 * 40)
+            patched.setattr("styletut.images.raster._STRIP", 7 * 40)
             for source, (picture, alpha) in zip(sources, whole, strict=True):
                 strips, mask = load_image(source, size, upscale=upscale, alpha="keep")
                 assert torch.allclose(strips, picture, atol=1e-6) and (mask is None) == (alpha is None)
                 assert alpha is None or mask is None or torch.allclose(mask, alpha, atol=1e-6)
+
+
+def test_an_unknown_resampling_is_refused_by_name() -> None:
+    with pytest.raises(ImageError, match="did you mean 'bicubic'"):
+        resize(torch.rand(1, 3, 8, 8), 4, resample="bicubc")
 
 
 def test_damaged_tiffs_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
@@ -1065,7 +1070,7 @@ def test_a_file_without_texts_has_none(tmp_path: Path, suffix: str) -> None:
 
 
 keys = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=79).filter(
-    lambda key: key not in images._RESERVED_KEYS  # those are refused
+    lambda key: key not in images.RESERVED_KEYS  # those are refused
 )
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=1500)
 
@@ -1427,5 +1432,6 @@ def test_every_public_name_is_documented() -> None:
         "from_pil",
         "check_picture",
         "check_savable",
+        "check_target",
     ):
         assert "Raises:" in (getattr(images, name).__doc__ or "")

@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 import styletut as st
-from styletut import vgg
 from styletut.cli import main
 from styletut.engine import progress
 from styletut.errors import RecipeError
@@ -166,7 +165,7 @@ def test_the_command_line_asks_for_the_picture_with_show(
 ) -> None:
     terminal.plugged(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(vgg, "random_weights", lambda *_, **__: tiny)
+    monkeypatch.setattr("styletut.weights.random_weights", lambda *_, **__: tiny)
     GRADIENT.resize((40, 40)).save("photo.png")
     words = ["photo.png", "photo.png", "-o", "out.png", "--weights", "random", "--size", "32", "--steps", "2"]
     assert main([*words, "--show", "iterm2"]) == 0

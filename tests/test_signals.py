@@ -20,7 +20,7 @@ from test_cli import ENVIRONMENT, NARROW, SHORT, draw, files, interrupt_at, pixe
 from torch import Tensor
 
 import styletut as st
-from styletut import images, transfer, vgg
+from styletut import images, transfer
 from styletut.cli import entry, main
 from styletut.engine import inputs, signals
 from styletut.engine.stepper import Stepper
@@ -32,7 +32,7 @@ WORDS = ["photo.png", "painting.png", *SHORT, "--steps", "4", "-q", "--set", "sc
 @pytest.fixture(autouse=True)
 def _prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Two pictures, a narrow network, and Python's own handlers, whatever the test runner has made of them."""
-    monkeypatch.setattr(vgg, "random_weights", NARROW)
+    monkeypatch.setattr("styletut.weights.random_weights", NARROW)
     monkeypatch.chdir(tmp_path)
     draw("photo.png", 1)
     draw("painting.png", 2)

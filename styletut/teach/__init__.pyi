@@ -1,7 +1,11 @@
 from . import check as check
+from . import curves as curves
 from . import exercises as exercises
 from . import figures as figures
 from . import glue as glue
+from . import interactive as interactive
 from . import live as live
 from . import markup as markup
+from . import panels as panels
+from . import paper as paper
 from . import pictures as pictures

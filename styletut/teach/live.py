@@ -14,10 +14,10 @@ from PIL import Image
 
 from ..engine.streams import kernel_runs
 from . import markup
-from .pictures import FigureError, picture
+from .pictures import FigureError, as_picture
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-LEAST_DPI = 130  # of figures other than ours: sharp enough, and a stored notebook stays small
+MINIMUM_DPI = 130  # of figures other than ours: sharp enough, and a stored notebook stays small
 WIDEST, WIDEST_PLOT = 720, 768  # pixels on the page
 
 
@@ -65,7 +65,7 @@ class Live:
         # Not ipywidgets.Image: it has no alt text.
         self._picture = ipywidgets.HTML(layout={"max_width": "100%", "width": "auto", "height": "auto"})
         self._status = ipywidgets.HTML(layout={"min_height": "2em"})  # nothing moves when it speaks
-        script = {"output_type": "display_data", "data": {"text/html": markup.KEYS}, "metadata": {}}
+        script = {"output_type": "display_data", "data": {"text/html": markup.keys_script()}, "metadata": {}}
         keys = ipywidgets.Output(outputs=(script,), layout={"display": "none"})
         self._box = ipywidgets.VBox([keys, *shown, self._picture, self._status])
         self._box.add_class("styletut-live")
@@ -171,19 +171,19 @@ def _encoded(drawn: Any) -> tuple[bytes, str, tuple[int, int]]:
     if drawn is None:
         raise FigureError("draw returned nothing: end it with `return figure`, or return a picture")
     if not hasattr(drawn, "savefig"):
-        found = picture(drawn, "what draw returns")
-        size = markup.shown_size(found, WIDEST)
-        data = markup.jpeg(found, size, 90)
-        enlarged = max(1.0, min(markup.LEAST["hover"] / size[0], 4))
+        image = as_picture(drawn, "what draw returns")
+        size = markup.shown_size(image, WIDEST)
+        data = markup.jpeg(image, size, 90)
+        enlarged = max(1.0, min(markup.MINIMUM_WIDTHS["hover"] / size[0], 4))
         return data, "jpeg", (round(size[0] * enlarged), round(size[1] * enlarged))
     if hasattr(drawn, "_repr_mimebundle_"):  # one of our own
         data, about = drawn._repr_mimebundle_()
-        ((kind, look),) = about.items()
-        return base64.b64decode(data[kind]), kind.removeprefix("image/"), (look["width"], look["height"])
+        ((kind, shown),) = about.items()
+        return base64.b64decode(data[kind]), kind.removeprefix("image/"), (shown["width"], shown["height"])
     if drawn.get_layout_engine() is None:
         drawn.set_layout_engine("constrained")  # no label is cut off, and the size is the same for every value
     png, jpeg = io.BytesIO(), io.BytesIO()
-    drawn.savefig(png, format="png", dpi=max(LEAST_DPI, drawn.get_dpi()), facecolor="white")
+    drawn.savefig(png, format="png", dpi=max(MINIMUM_DPI, drawn.get_dpi()), facecolor="white")
     Image.open(png).convert("RGB").save(jpeg, "JPEG", quality=90, subsampling=0)
     width, height = (float(inches) * 96 for inches in drawn.get_size_inches())
     shrink = min(1.0, WIDEST_PLOT / width)

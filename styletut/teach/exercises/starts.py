@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ... import recipes
-from ...vgg import layers
+from ...architecture import layer, layers
 from .kinds import Function, Value
 
 
@@ -34,8 +34,7 @@ def _reached(pools: int, share: float = 0.25) -> float:
 
 
 def _pools(deepest: str) -> int:
-    names = [layer.name for layer in layers("vgg19")]
-    return sum(name.startswith("pool") for name in names[: names.index(deepest) + 1])
+    return sum(each.kind == "pool" for each in layers("vgg19")[: layer(deepest).index + 1])
 
 
 EXERCISES: dict[str, Value | Function] = {
