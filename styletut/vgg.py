@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import archives
-from .errors import ImageError, LayerError, StyletutError, WeightsError, did_you_mean, printable, shown
+from .errors import ImageError, LayerError, WeightsError, did_you_mean, printable, shown
 from .images import check_picture
+from .validation import check_choice
 
 NETWORKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each of the five blocks."""
@@ -133,12 +134,6 @@ def divided(pixels: int, stride: int, up: bool) -> int:
     return -(-pixels // stride) if up else pixels // stride
 
 
-def _known(kind: str, name: object, choices: tuple[str, ...], error: type[StyletutError]) -> None:
-    """Raise unless ``name`` is one of the choices; arrays, which compare to arrays, are none."""
-    if not isinstance(name, str) or name not in choices:
-        raise error(did_you_mean(kind, name, choices))
-
-
 # --- weights -----------------------------------------------------------------------------------------
 
 
@@ -164,7 +159,7 @@ class Weights:
         layers(self.network)
         if not isinstance(self.state, Mapping) or not self.state:
             raise WeightsError(f"weights are a state dict of tensors, not {shown(self.state)}")
-        _known("preprocessing of weights", self.preprocessing, EXPECTED, WeightsError)
+        check_choice("preprocessing of weights", self.preprocessing, EXPECTED, WeightsError)
         if not isinstance(self.source, str):
             raise WeightsError(f"the source of weights is a line of text, not {shown(self.source)}")
 
@@ -210,7 +205,7 @@ def load_weights(
             f"unknown weights {shown(str(weights), 1000)}: choose 'oxford', 'torchvision', 'torchvision-oxford', "
             "'random' or the path of a .pth, .pt or .safetensors file"
         )
-    _known("preprocessing of weights", expects, EXPECTED, WeightsError)
+    check_choice("preprocessing of weights", expects, EXPECTED, WeightsError)
     return _from_file(path, network, expects)
 
 
@@ -444,8 +439,8 @@ class VGG(nn.Module):
         self.names = {name: canonical(name, network) for name in layers}
         if not self.names:
             raise LayerError("ask for at least one layer, for example 'relu4_2'")
-        _known("pooling", pooling, POOLINGS, LayerError)
-        _known("preprocessing", preprocessing, PREPROCESSINGS, LayerError)
+        check_choice("pooling", pooling, POOLINGS, LayerError)
+        check_choice("preprocessing", preprocessing, PREPROCESSINGS, LayerError)
         self.network, self.pooling = network, pooling
         # Only a file needs telling what it was trained with; the named weights know.
         self.weights = load_weights(weights, network, "caffe" if preprocessing == "caffe" else "imagenet")

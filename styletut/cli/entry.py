@@ -326,7 +326,7 @@ def _paint_parser(describe: bool) -> _Parser:
             describe = False
     if describe:
         chosen = recipes.get()
-        names, default, choices = ", ".join(recipes.names()), chosen.name, recipes._CHOICES
+        names, default, choices = ", ".join(recipes.names()), chosen.name, {f.name: f.choices for f in recipes.fields()}
         defaults = chosen.to_dict() | {"steps": chosen.steps}
     group.add_argument(
         "-r", "--recipe", help=f"{names}; or a .json file, or a picture that styletut made (default: {default})"
@@ -380,7 +380,7 @@ def _start_picture(args: argparse.Namespace) -> _Picture | None:
     from .. import recipes
 
     name = args.start
-    if name is None or name in recipes._CHOICES["start"]:
+    if name is None or name in {f.name: f.choices for f in recipes.fields()}["start"]:
         return None
     return _Picture(name) if name.startswith("sample:") or os.path.exists(name) else None
 
