@@ -1,4 +1,4 @@
-"""A recipe is the whole truth about a run; seven of them have names.
+"""A recipe is the complete configuration of a run; seven of them have names.
 
 `Recipe` holds every choice: network, layers, losses, start, optimiser, sizes, steps, precision, seed. Defaults live
 here and nowhere else. What a field means and may hold is said where it is declared: the checks, the command line, the
@@ -48,7 +48,7 @@ class Recipe:
 
     network: Any = kinds.network(
         "vgg19",
-        "the network that looks at the pictures",
+        "the network whose features are compared",
         values="or an object of your own: it has `layers`, their names, and gives their features when it is called",
         option=True,
     )
@@ -171,7 +171,7 @@ class Recipe:
     scales: tuple[tuple[float, int], ...] = kinds.scales(
         ((1.0, 500),), "from coarse to fine", values="pairs (share of the full size, steps)"
     )
-    snapshot_every: int = kinds.whole(0, "keep a snapshot of the picture every so many steps, 0 for never", option=True)
+    snapshot_every: int = kinds.whole(0, "keep a snapshot of the picture every N steps, 0 for never", option=True)
     batch: int = kinds.whole(1, "how many content pictures may be optimised in one go", minimum=1)
     precision: str = kinds.choice(
         "float32",

@@ -3,7 +3,7 @@
 Every option of a run is a field of `Recipe`; its help, its choices and its default are the recipe's (`parser`). What is
 decided here is only what a command has to decide: which files are read and written (`files`, `plan`), in which order
 the work is done (`paint`, `save`, `resume`), and how it ends (`exits`). Anything that can be refused is refused before
-any work, and torch is imported only once the words make sense.
+any work, and torch is imported only once the options are known to make sense.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code; a user's mistake is one line on stderr, never a traceback.
 
     Args:
-        argv: the words after ``styletut``; those of this process if not given.
+        argv: the arguments after ``styletut``; those of this process if not given.
 
     >>> main(["layers", "vgg99"])
     1

@@ -43,7 +43,7 @@ def explain(error: Exception) -> int:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in words that do not depend on where memory ran out."""
+    """An error's message; running out of memory reads the same on each device."""
     return OUT_OF_MEMORY if is_out_of_memory(error) else str(error)
 
 

@@ -90,7 +90,7 @@ class Painter:
         self.styles = {style: style.load(self.max_memory) for job in jobs for style in job.styles}
         start = start_picture(args.start) if jobs else None
         self.start = None if start is None else start.load(self.max_memory)
-        self.failures: list[str] = []  # the words alone: an exception would keep its pictures in memory
+        self.failures: list[str] = []  # messages only: an exception would keep its pictures in memory
         self.written = 0
 
     def paint(self) -> int:
@@ -121,7 +121,7 @@ class Painter:
         return max(code, INCOMPLETE if self.failures else 0)
 
     def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
-        """Remember an error: one of several pictures may fail; what would befall all of them may not."""
+        """Remember the error of one of several pictures; raise an error that all of them would have."""
         of_the_picture = isinstance(error, (ImageError, LayerError, DivergenceError)) or is_out_of_memory(error)
         if not self.several or not of_the_picture:
             raise error
@@ -129,7 +129,7 @@ class Painter:
         self.failures.extend(text if job.content.name in text else f"{job.content.name}: {text}" for job in jobs)
 
     def _batches(self) -> Iterator[list[Loaded]]:
-        """Jobs with their contents read: alone, or so many at once as the recipe allows and have one size."""
+        """Jobs with their contents read: one by one, or as many of one size as the recipe allows at once."""
         batch: list[Loaded] = []
         for job in self.jobs:
             try:
@@ -173,7 +173,7 @@ class Painter:
         print_result(text) if args.dry_run else say(text)
 
     def _paint(self, batch: list[Loaded]) -> int:
-        """Paint a batch, save what has come of it, and give the exit code."""
+        """Paint a batch, save the pictures, and give the exit code."""
         from .. import transfer
 
         jobs = [one.job for one in batch]

@@ -1,4 +1,4 @@
-"""The words of the command: its options, most of them made from the fields of a recipe."""
+"""The options of the command, most of them made from the fields of a recipe."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Parser(argparse.ArgumentParser):
             **options,
         )
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        self.add_argument("-q", "--quiet", action="store_true", help="print no more than was asked for, and warnings")
+        self.add_argument("-q", "--quiet", action="store_true", help="print results and warnings only")
 
     def error(self, message: str) -> typing.NoReturn:
         """End with exit code 2 and one line that says what was not understood."""
@@ -103,12 +103,14 @@ def add_run_options(parser: Parser) -> None:
         help="what to do where an output exists already (default: replace a file that -o names, refuse otherwise)",
     )
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a colour; 16 in PNG and TIFF only")
-    parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots on the way: DIR/0001.png, 0002.png ...")
+    parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots: DIR/0001.png, 0002.png ...")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps (default: the best there is)")
-    parser.add_argument("--max-memory", metavar="GB", help="what it may take, as 4GB (default: most of what is free)")
+    parser.add_argument(
+        "--max-memory", metavar="GB", help="how much memory it may use, for example 4GB (default: most of what is free)"
+    )
     parser.set_defaults(shared=False, started=time.time())
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="compute in tiles of about so many pixels a side")
-    shows = "show the picture on its way, in a terminal that can: auto, kitty, iterm2 or sixel"
+    parser.add_argument("--tile", type=int, metavar="PIXELS", help="compute in tiles of about this many pixels a side")
+    shows = "show the picture while it is painted, in a terminal that can: auto, kitty, iterm2 or sixel"
     parser.add_argument("--show", choices=("auto", "kitty", "iterm2", "sixel"), metavar="PROTOCOL", help=shows)
 
 
@@ -135,7 +137,9 @@ def painting_parser(*, describe: bool = False) -> Parser:
     add_run_options(parser)
     parser.add_argument("--checkpoint", metavar="RUN.pt", help="save the run as it goes, for `styletut resume`")
     parser.add_argument("--flatten", action="store_true", help="put transparency on white, not back into the output")
-    parser.add_argument("--dry-run", action="store_true", help="only say how long it will take and how much memory")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say how long it will take and how much memory it needs"
+    )
     _add_recipe_options(parser, describe)
     return parser
 

@@ -49,7 +49,7 @@ class Plan:
 
 
 def make_plan(args: argparse.Namespace, contents: list[str], styles: list[str]) -> Plan:
-    """Every picture to paint, each output checked now and not after the work.
+    """Plan which pictures are painted; outputs are checked now, not after the work.
 
     Raises:
         StyletutError: a file is missing, or an output cannot be written or would replace what it must not.
@@ -81,7 +81,7 @@ def make_plan(args: argparse.Namespace, contents: list[str], styles: list[str]) 
 
 
 def _pairs(args: argparse.Namespace, contents: list[str], styles: list[str]) -> list[Pair]:
-    """Every content with every style, or with all of them where they are blended."""
+    """Each content with each style, or with all of them where they are blended."""
     content = [picture for name in contents for picture in pictures_in(name)]
     style = [picture for name in styles for picture in pictures_in(name)]
     shares = args.style_weights

@@ -1,4 +1,4 @@
-"""What has come of a run is written: where it should go, or else where it can."""
+"""The pictures of a run are saved: where they should go, or else where they can."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Target:
 
 
 def finish(paint: Callable[..., Result], targets: Sequence[Target], inputs: Inputs, args: argparse.Namespace) -> int:
-    """Paint, with the options that painting and resuming share, save what has come of it and give the exit code."""
+    """Paint, with the options that painting and resuming share, save the pictures and give the exit code."""
     from .. import transfer
     from ..lowmem import distributed
 
@@ -171,7 +171,7 @@ def _is_newer(name: str, moment: float) -> bool:
 
 
 def _quoted(*names: str | Path) -> str:
-    """Names of files as words of a command."""
+    """Names of files as a shell takes them."""
     return shlex.join(f".{os.sep}{name}" if str(name).startswith("-") else str(name) for name in names)
 
 
