@@ -7,7 +7,7 @@ import difflib
 import sys
 import unicodedata
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -156,12 +156,3 @@ def did_you_mean(kind: str, name: object, choices: Iterable[str]) -> str:
     near = nearest(name, choices)
     hint = f"did you mean {near!r}? " if near else ""
     return f"unknown {kind} {shown(name)}: {hint}Choose from {', '.join(choices)}"
-
-
-def check_choice(kind: str, name: object, choices: Collection[str], error: type[StyletutError]) -> None:
-    """Raise ``error`` unless ``name`` is one of the choices. Anything but a text is refused, an array too.
-
-    >>> check_choice("pooling", "max", ("max", "average"), LayerError)
-    """
-    if not isinstance(name, str) or name not in choices:
-        raise error(did_you_mean(kind, name, choices))

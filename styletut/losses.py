@@ -16,18 +16,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .errors import LossError, did_you_mean
+from .errors import LossError
+from .validation import check_choice
 
 GRAM_NORMALIZATIONS = ("none", "positions", "elements")
 CONTENT_FORMS = ("sum", "half_sum", "mean", "relative")
 GRAM_FORMS = ("gatys", "picture", "mean", "relative")
 TV_FORMS = ("squared", "l1", "power")
 TV_REDUCTIONS = ("sum", "mean")
-
-
-def _choice(kind: str, name: str, choices: tuple[str, ...]) -> None:
-    if name not in choices:
-        raise LossError(did_you_mean(kind, name, choices))
 
 
 def _precise(x: Tensor) -> Tensor:
@@ -58,7 +54,7 @@ def gram_matrix(features: Tensor, normalization: str = "positions") -> Tensor:
     tensor([[[ 5.,  2.],
              [ 2., 10.]]])
     """
-    _choice("Gram normalization", normalization, GRAM_NORMALIZATIONS)
+    check_choice("Gram normalization", normalization, GRAM_NORMALIZATIONS, LossError)
     if features.dim() != 4 or features.numel() == 0:
         raise LossError(f"features must be (B, N, H, W) and not empty, got shape {tuple(features.shape)}")
     flat = _precise(features).flatten(2)
@@ -101,7 +97,7 @@ def content_factor(form: str, target: Tensor) -> Tensor:
     Raises:
         LossError: unknown form, or a target of zeros for ``relative``.
     """
-    _choice("content loss", form, CONTENT_FORMS)
+    check_choice("content loss", form, CONTENT_FORMS, LossError)
     if form == "relative":
         return 1 / _power(target, "a relative content loss needs a target that is not all zeros")
     factor = {"sum": 1.0, "half_sum": 0.5, "mean": 1 / max(target[0].numel(), 1)}[form]
@@ -124,7 +120,7 @@ def style_factor(form: str, target: Tensor, positions: int | None = None, pixels
         LossError: unknown form, ``positions`` or ``pixels`` missing where it needs them, a target of zeros for
             ``relative``.
     """
-    _choice("style loss", form, GRAM_FORMS)
+    check_choice("style loss", form, GRAM_FORMS, LossError)
     if form == "relative":
         return 1 / _power(target, "a relative style loss needs a style whose Gram matrix is not all zeros")
     channels = target.shape[-1]
@@ -205,8 +201,8 @@ def total_variation(
     >>> float(total_variation(torch.tensor([[0., 1.], [0., 3.]]).view(1, 1, 2, 2), "l1"))
     6.0
     """
-    _choice("total variation", form, TV_FORMS)
-    _choice("reduction", reduction, TV_REDUCTIONS)
+    check_choice("total variation", form, TV_FORMS, LossError)
+    check_choice("reduction", reduction, TV_REDUCTIONS, LossError)
     if picture.dim() != 4 or picture.numel() == 0:
         raise LossError(f"total variation needs a picture (B, C, H, W), got shape {tuple(picture.shape)}")
     picture = _precise(picture)

@@ -1,65 +1,34 @@
-"""A recipe is the whole truth about a run; seven of them have names.
+"""A recipe is the complete configuration of a run; seven of them have names.
 
 `Recipe` holds every choice: network, layers, losses, start, optimiser, sizes, steps, precision, seed. Defaults live
-here and nowhere else. Five recipes reproduce published systems to the digit, ``gatys`` is the paper's, and ``fast``
-is the one that looks best soonest.
+here and nowhere else. What a field means and may hold is said where it is declared: the checks, the command line, the
+controls of a notebook (`fields`) and this page are made from that. Five recipes reproduce published systems to the
+digit, ``gatys`` is the paper's, and ``fast`` is the one that looks best soonest.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
+import functools
 import json
-import math
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from numbers import Integral, Real
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import styletut  # its modules are imported on first use: reading this one must not wait for torch
+
+from . import fields as kinds
 from .errors import RecipeError, did_you_mean, shown
-from .losses import CONTENT_FORMS, STYLE_LOSSES, TV_FORMS, TV_REDUCTIONS
-from .vgg import NETWORKS, POOLINGS, PREPROCESSINGS, Weights, _known, canonical
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "network": tuple(NETWORKS),
-    "preprocessing": PREPROCESSINGS,
-    "pooling": POOLINGS,
-    "content_loss": CONTENT_FORMS,
-    "style_loss": tuple(STYLE_LOSSES),
-    "tv_loss": TV_FORMS,
-    "tv_reduction": TV_REDUCTIONS,
-    "fit": ("long", "short", "rows", "exact", "pixels"),
-    "resample": ("bicubic", "nearest"),
-    "start": ("content", "style", "noise", "mix"),
-    "noise": ("uniform", "normal"),
-    "optimizer": ("sgd", "adam", "lbfgs", "lbfgs-b"),
-    "clamp": ("none", "forward", "step"),
-    "precision": ("auto", "float32", "bfloat16", "float16", "float64"),
-}
-_ABOVE = math.ulp(0.0)
-_NUMBERS: dict[str, tuple[float, float]] = {
-    "content_weight": (0, math.inf),
-    "style_weight": (0, math.inf),
-    "tv_weight": (0, math.inf),
-    "tv_range": (_ABOVE, math.inf),
-    "style_scale": (_ABOVE, 1e6),
-    "start_mix": (0, 1),
-    "learning_rate": (_ABOVE, math.inf),
-    "decay": (_ABOVE, 1),
-    "pixel_range": (_ABOVE, math.inf),
-    "decorrelation": (0, 10),
-}
-"""The least and the most of each number; all are finite."""
-_WHOLE: dict[str, int] = {"decay_steps": 1, "memory": 1, "evaluations": 1, "snapshot_every": 0, "batch": 1, "seed": 0}
-"""The least of each whole number."""
-_LARGEST = 2**63 - 1
-_LONGEST = 1_000_000
-"""Pixels of the longest side that may be asked for."""
+from .fields import Field
 
 
+def _style_losses() -> tuple[str, ...]:
+    return tuple(styletut.losses.STYLE_LOSSES)
+
+
+@kinds.documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe:
     """Every choice of a style transfer. Frozen: `replace` makes a variant.
@@ -72,167 +41,164 @@ class Recipe:
     0.45
     """
 
-    name: str = "custom"
-    source: str = ""
-    """The paper or system it comes from."""
-    note: str = ""
-    """What is particular about it, or chosen where the source is silent."""
+    name: str = kinds.text("custom", "what the recipe is called")
+    source: str = kinds.text("", "the paper or system it comes from")
+    note: str = kinds.text("", "what is particular about it, or chosen where the source is silent")
 
-    network: str = "vgg19"
-    weights: str | os.PathLike[str] | Weights = "oxford"
-    """``oxford``, ``torchvision``, ``random``, a path, or a `vgg.Weights`."""
-    preprocessing: str = "auto"
-    pooling: str = "max"
-    rescale: bool = False
-    """Scale the filters to mean activation 1 (Gatys et al. 2016, section 2)."""
+    network: Any = kinds.network(
+        "vgg19",
+        "the network whose features are compared",
+        values="or an object of your own: it has `layers`, their names, and gives their features when it is called",
+        option=True,
+    )
+    weights: str | os.PathLike[str] | styletut.vgg.Weights = kinds.weights(
+        "oxford",
+        "the network's weights: oxford, torchvision, torchvision-oxford (both download), random, or a state dict file",
+        values="a name, a path or a `vgg.Weights`",
+        metavar="WHICH",
+        option=True,
+    )
+    preprocessing: str = kinds.choice(
+        "auto",
+        "how pictures are shifted and scaled for the network; auto is as its weights were trained, none is not at all",
+        lambda: styletut.vgg.PREPROCESSINGS,
+    )
+    pooling: str = kinds.choice(
+        "max",
+        "how layers are pooled; average-same keeps an odd row or column, as TensorFlow does",
+        lambda: styletut.vgg.POOLINGS,
+    )
+    rescale: bool = kinds.flag(False, "scale the filters to mean activation 1 (Gatys et al. 2016, section 2)")
 
-    content_layers: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
-    content_weight: float = 1.0
-    content_loss: str = "relative"
-    style_layers: Mapping[str, float] = field(default_factory=lambda: {f"relu{i}_1": 0.2 for i in range(1, 6)})
-    style_weight: float = 1.0
-    style_loss: str = "relative"
-    tv_weight: float = 0.0
-    tv_loss: str = "squared"
-    tv_range: float = 1.0
-    """The differences are taken of a picture on the scale 0 to ``tv_range``."""
-    tv_reduction: str = "sum"
+    content_layers: Mapping[str, float] = kinds.layers({"relu4_2": 1.0}, "where the content is compared")
+    content_weight: float = kinds.number(1.0, "how much the content counts", minimum=0, option=True)
+    content_loss: str = kinds.choice(
+        "relative", "how the content is compared (`losses.content_loss`)", lambda: styletut.losses.CONTENT_FORMS
+    )
+    style_layers: Mapping[str, float] = kinds.layers(
+        {f"relu{i}_1": 0.2 for i in range(1, 6)}, "where the style is compared"
+    )
+    style_weight: float = kinds.number(1.0, "how much the style counts", minimum=0, option=True)
+    style_loss: str = kinds.choice("relative", "how the style is compared (`losses.style_loss`)", _style_losses)
+    tv_weight: float = kinds.number(0.0, "how much smoothness (total variation) counts", minimum=0, option=True)
+    tv_loss: str = kinds.choice(
+        "squared", "which total variation (`losses.total_variation`)", lambda: styletut.losses.TV_FORMS
+    )
+    tv_range: float = kinds.number(1.0, "total variation is that of a picture on the scale from 0 to this", above=0)
+    tv_reduction: str = kinds.choice(
+        "sum", "whether total variation is a sum over pixels or their mean", lambda: styletut.losses.TV_REDUCTIONS
+    )
 
-    size: int | tuple[int, int] | None = None
-    """Pixels, as ``fit`` means them; (rows, columns) for ``exact``; None for the picture's own size."""
-    fit: str = "long"
-    upscale: bool = False
-    """Enlarge a picture that is smaller than ``size``."""
-    resample: str = "bicubic"
-    """How pictures are brought to their first size: ``bicubic``, antialiased, or ``nearest``, as Keras loads them."""
-    style_scale: float = 1.0
-    """Longer side of the style picture over the content picture's; the style is never enlarged, its aspect is kept."""
+    size: int | tuple[int, int] | None = kinds.size(
+        None,
+        "pixels of the longer side, or of what `fit` says; or rows and columns; or the picture's own size",
+        values="a whole number, (rows, columns) or None for its own",
+        metavar="PIXELS|ROWSxCOLS|own",
+        option=True,
+    )
+    fit: str = kinds.choice(
+        "long",
+        "what `size` counts: the longer side, the shorter side, the rows, both sides exactly, or all pixels",
+        lambda: styletut.images.FITS,
+    )
+    upscale: bool = kinds.flag(False, "enlarge a picture that is smaller than `size`")
+    resample: str = kinds.choice(
+        "bicubic",
+        "how pictures are brought to their first size: bicubic, antialiased, or nearest, as Keras loads them",
+        ("bicubic", "nearest"),
+    )
+    style_scale: float = kinds.number(
+        1.0,
+        "longer side of the style picture over the content picture's; the style is never enlarged, its aspect is kept",
+        above=0,
+        maximum=1e6,
+    )
 
-    start: str = "content"
-    start_mix: float = 0.25
-    """The content's share in the start ``mix``."""
-    noise: str = "uniform"
-    noise_range: tuple[float, float] = (-128.0, 127.0)
-    """Noise around the network's mean in 0..255 units: (low, high) if uniform, (mean, standard deviation) if normal."""
+    start: str = kinds.choice(
+        "content",
+        "where the picture starts from; mix is noise and content",
+        ("content", "style", "noise", "mix"),
+        metavar="PICTURE",
+        option=True,
+    )
+    start_mix: float = kinds.number(0.25, "the content's share in the start mix", minimum=0, maximum=1)
+    noise: str = kinds.choice("uniform", "the distribution of the noise", ("uniform", "normal"))
+    noise_range: tuple[float, float] = kinds.pair(
+        (-128.0, 127.0),
+        "noise around the network's mean, in units of 0 to 255",
+        values="(low, high) if uniform, (mean, standard deviation) if normal",
+    )
 
-    optimizer: str = "lbfgs"
-    """``lbfgs-b`` is SciPy's (an extra), each step a call of its own, on one picture at a time."""
-    learning_rate: float = 1.0
-    decay: float = 1.0
-    """The learning rate is multiplied by ``decay ** (step / decay_steps)``, continuously."""
-    decay_steps: int = 100
-    memory: int = 10
-    """Pairs of vectors that L-BFGS keeps."""
-    line_search: bool = False
-    """Strong Wolfe line search in L-BFGS."""
-    evaluations: int = 1
-    """At most so many evaluations (loss and gradient) in one step; ``lbfgs-b`` ends the line search that it is in."""
-    restart: bool = False
-    """L-BFGS forgets its memory after each step."""
-    pixel_range: float = 1.0
-    """The optimiser moves a picture on the scale 0 to ``pixel_range``: a learning rate means nothing without it."""
-    decorrelation: float = 0.0
-    """The optimiser moves spatial frequency f by ``f ** -decorrelation``, and colour less (`optim.Spectrum`): 0 for
-    pixels as they are."""
-    keep_grey: bool = False
-    """Where the content, the styles and the start are grey, the result is."""
-    clamp: str = "none"
-    """Keep the picture in its range: ``forward`` (what the network sees), ``step`` (after each step), or ``none``."""
+    optimizer: str = kinds.choice(
+        "lbfgs",
+        "the optimiser; lbfgs-b is SciPy's (an extra), each step a call of its own, on one picture at a time",
+        ("sgd", "adam", "lbfgs", "lbfgs-b"),
+    )
+    learning_rate: float = kinds.number(1.0, "the optimiser's learning rate", above=0)
+    decay: float = kinds.number(
+        1.0, "the learning rate is multiplied by decay ** (step / decay_steps), continuously", above=0, maximum=1
+    )
+    decay_steps: int = kinds.whole(100, "steps in which the learning rate is multiplied by `decay` once", minimum=1)
+    memory: int = kinds.whole(10, "pairs of vectors that L-BFGS keeps", minimum=1)
+    line_search: bool = kinds.flag(False, "strong Wolfe line search in L-BFGS")
+    evaluations: int = kinds.whole(
+        1,
+        "the most evaluations (loss and gradient) in one step; lbfgs-b ends the line search that it is in",
+        minimum=1,
+    )
+    restart: bool = kinds.flag(False, "L-BFGS forgets its memory after each step")
+    pixel_range: float = kinds.number(
+        1.0,
+        "the optimiser moves a picture on the scale from 0 to this: a learning rate means nothing without it",
+        above=0,
+    )
+    decorrelation: float = kinds.number(
+        0.0,
+        "the optimiser moves spatial frequency f by f to the power of minus this, and colour less (`optim.Spectrum`): "
+        "0 moves pixels; 0.5 takes fewer steps from a photograph",
+        minimum=0,
+        maximum=10,
+        option=True,
+    )
+    keep_grey: bool = kinds.flag(False, "where the content, the styles and the start are grey, the result is")
+    clamp: str = kinds.choice(
+        "none",
+        "where the picture is kept in its range: in what the network sees (forward), or after each step",
+        ("none", "forward", "step"),
+    )
 
-    scales: tuple[tuple[float, int], ...] = ((1.0, 500),)
-    """From coarse to fine: (share of the full size, steps)."""
-    snapshot_every: int = 0
-    """Keep the picture every so many steps; 0 for never."""
-    batch: int = 1
-    """How many content pictures may be optimised in one go."""
-    precision: str = "float32"
-    """Of the network; ``auto`` is bfloat16 where the hardware computes in it, float32 elsewhere."""
-    seed: int = 0
+    scales: tuple[tuple[float, int], ...] = kinds.scales(
+        ((1.0, 500),), "from coarse to fine", values="pairs (share of the full size, steps)"
+    )
+    snapshot_every: int = kinds.whole(0, "keep a snapshot of the picture every N steps, 0 for never", option=True)
+    batch: int = kinds.whole(1, "how many content pictures may be optimised in one go", minimum=1)
+    precision: str = kinds.choice(
+        "float32",
+        "what the network computes in; auto is bfloat16 where the hardware computes in it, float32 elsewhere",
+        ("auto", "float32", "bfloat16", "float16", "float64"),
+        option=True,
+    )
+    seed: int = kinds.whole(0, "seed of the noise", option=True)
 
     def __post_init__(self) -> None:
-        for key in ("name", "source", "note"):
-            if not isinstance(getattr(self, key), str):
-                raise RecipeError(f"{key} must be text, not {shown(getattr(self, key))}")
-        for key, choices in _CHOICES.items():
-            _known(key.replace("_", " "), getattr(self, key), choices, RecipeError)
-        for key, (least, most) in _NUMBERS.items():
-            self._set(key, _number(key, getattr(self, key), least, most))
-        for key, fewest in _WHOLE.items():
-            self._set(key, _whole(key, getattr(self, key), fewest))
-        for key in ("rescale", "upscale", "line_search", "restart", "keep_grey"):
-            if not isinstance(getattr(self, key), bool):
-                raise RecipeError(f"{key} must be true or false, not {shown(getattr(self, key))}")
+        kinds.check_fields(self)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """What one field means for another."""
+        if isinstance(self.size, tuple):
+            object.__setattr__(self, "fit", "exact")
+        elif self.size is not None and self.fit == "exact":
+            object.__setattr__(self, "fit", "long")
+        low, high = self.noise_range
+        if self.noise == "uniform" and low > high:
+            raise RecipeError(f"noise_range must be (low, high) for uniform noise, not {shown(self.noise_range)}")
         if self.optimizer == "lbfgs" and self.line_search and self.evaluations < 2:
             raise RecipeError("a line search needs at least 2 evaluations in a step: set evaluations")
         if self.optimizer in ("sgd", "adam") and self.evaluations > 1:
             raise RecipeError(f"{self.optimizer} takes one evaluation in a step, not {self.evaluations}: evaluations=1")
-        if isinstance(self.weights, os.PathLike):
-            self._set("weights", os.fspath(self.weights))
-        if not isinstance(self.weights, (str, Weights)):
-            raise RecipeError(f"weights must be a name, a path or a Weights object, not {shown(self.weights)}")
-        self._set("content_layers", self._layers("content_layers"))
-        self._set("style_layers", self._layers("style_layers"))
-        self._set("noise_range", self._pair("noise_range"))
-        self._set("size", self._size())
-        self._set("scales", self._scales())
         if not self.layers and not self.tv_weight:
             raise RecipeError("nothing to optimise: give content layers, style layers or a total variation weight")
-
-    def _set(self, key: str, value: object) -> None:
-        object.__setattr__(self, key, value)
-
-    def _layers(self, key: str) -> Mapping[str, float]:
-        given = getattr(self, key)
-        named = given if isinstance(given, Mapping) else _sequence(given)
-        if named is None:
-            raise RecipeError(f"{key} must map layers to weights, for example {{'relu4_2': 1.0}}, not {shown(given)}")
-        found: dict[str, float] = {}
-        for layer in named:
-            place = canonical(layer, self.network)
-            if place in found:
-                raise RecipeError(f"{key} names {place} twice ({layer!r} is another name for it)")
-            weight = named[layer] if isinstance(named, Mapping) else 1.0
-            found[place] = _number(f"the weight of {layer} in {key}", weight, 0, math.inf)
-        return MappingProxyType(found)
-
-    def _pair(self, key: str) -> tuple[float, float]:
-        given = _sequence(getattr(self, key))
-        if given is None or len(given) != 2:
-            raise RecipeError(f"{key} must be two numbers, not {shown(getattr(self, key))}")
-        low, high = (_number(f"each of {key}", value, -math.inf, math.inf) for value in given)
-        if self.noise == "uniform" and low > high:
-            raise RecipeError(f"{key} must be (low, high) for uniform noise, not {shown(getattr(self, key))}")
-        return low, high
-
-    def _size(self) -> int | tuple[int, int] | None:
-        if self.size is None:
-            return None
-        if isinstance(self.size, Integral):
-            if self.fit == "exact":
-                self._set("fit", "long")
-            return _whole("size", self.size, 1, _LONGEST)
-        sides = _sequence(self.size)
-        if sides is None or len(sides) != 2:
-            raise RecipeError(f"size must be a number of pixels, or (rows, columns), not {shown(self.size)}")
-        self._set("fit", "exact")
-        rows, columns = (_whole("each side of size", side, 1, _LONGEST) for side in sides)
-        return rows, columns
-
-    def _scales(self) -> tuple[tuple[float, int], ...]:
-        pairs = [_sequence(pair) for pair in _sequence(self.scales) or ()]
-        if not pairs:
-            raise RecipeError(
-                f"scales must be pairs (share of the size, steps), one at least, not {shown(self.scales)}"
-            )
-        scales = []
-        for pair in pairs:
-            if pair is None or len(pair) != 2:
-                raise RecipeError(f"scales must be pairs (share of the size, steps), not {shown(self.scales)}")
-            share = _number("the share of the size in scales", pair[0], _ABOVE, 1)
-            scales.append((share, _whole("the steps in scales", pair[1], 1)))
-        if sum(steps for _, steps in scales) > _LARGEST:
-            raise RecipeError(f"the steps of all scales must be below 2**63, not {shown(self.scales)}")
-        return tuple(scales)
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -255,24 +221,24 @@ class Recipe:
         Raises:
             RecipeError: there is no such field, or its value is wrong.
         """
-        known = [*(f.name for f in dataclasses.fields(self)), "steps"]
         for key in changes:
-            if key not in known:
-                raise RecipeError(did_you_mean("recipe field", key, known))
-        budget = _whole("steps", changes.pop("steps"), 1) if "steps" in changes else None
+            field(key)  # is there one?
+        budget = STEPS.check(STEPS, changes.pop("steps"), self) if "steps" in changes else None
         made = dataclasses.replace(self, **changes)
         return made if budget is None else dataclasses.replace(made, scales=_spread(made.scales, budget))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values only, ready for JSON; weights that are an object become their description in <>."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        for key in ("content_layers", "style_layers"):
-            values[key] = dict(values[key])
-        if isinstance(self.weights, Weights):
-            values["weights"] = f"<{self.weights.source}>"
-        else:
-            values["weights"] = str(self.weights)
+        """Plain values only, ready for JSON; a network or weights that are an object become a description in <>."""
+        values = self._values()
+        for key in ("network", "weights"):
+            if not isinstance(values[key], str):
+                values[key] = kinds.describe(values[key])
         return values
+
+    def _values(self) -> dict[str, Any]:
+        """The fields, with dictionaries that can be changed, pickled and written."""
+        values = {f.name: getattr(self, f.name) for f in fields()}
+        return {key: dict(value) if isinstance(value, MappingProxyType) else value for key, value in values.items()}
 
     def to_json(self, indent: int | None = None) -> str:
         """The recipe as JSON; `from_json` reads it back."""
@@ -309,61 +275,17 @@ class Recipe:
         return hash(json.dumps(self.to_dict(), sort_keys=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return _rebuild, (
-            fields | {"content_layers": dict(self.content_layers), "style_layers": dict(self.style_layers)},
-        )
+        return _rebuild, (self._values(),)
 
     def __repr__(self) -> str:
         """Name, then each field that is not the default, one a line."""
-        lines = []
-        for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            value = dict(value) if isinstance(value, MappingProxyType) else value
-            value = self.to_dict()["weights"] if isinstance(value, Weights) else value
-            default = f.default_factory() if callable(f.default_factory) else f.default
-            if f.name == "name" or value != default:
-                lines.append(f"    {f.name}={value!r},")
-        return "\n".join(["Recipe(", *lines, ")"])
+        values = self.to_dict()
+        changed = [f.name for f in fields() if f.name == "name" or values[f.name] != f.default]
+        return "\n".join(["Recipe(", *(f"    {name}={values[name]!r}," for name in changed), ")"])
 
 
-def _rebuild(fields: dict[str, Any]) -> Recipe:
-    return Recipe(**fields)
-
-
-def _number(key: str, value: object, least: float, most: float) -> float:
-    """A finite number from ``least`` to ``most``, as a float: equal recipes must not differ in how they are written."""
-    number = math.nan
-    if isinstance(value, Real) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):  # an integer of hundreds of digits
-            number = float(value)
-    if not (math.isfinite(number) and least <= number <= most):
-        low = {-math.inf: "", _ABOVE: "above 0"}.get(least, f"{least:g} or more")
-        high = "" if most == math.inf else f"{most:g} at most"
-        bounds = " and ".join(filter(None, [low, high])) or "finite"
-        raise RecipeError(f"{key} must be a number, {bounds}, not {shown(value)}")
-    return number + 0.0  # no minus zero
-
-
-def _whole(key: str, value: object, least: int, most: int = _LARGEST) -> int:
-    """A whole number from ``least`` to ``most``; 3.0 is one, as JSON's readers and writers may have it."""
-    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
-    number = int(value) if whole and not isinstance(value, bool) else least - 1  # type: ignore[call-overload]
-    if not least <= number <= most:
-        high = "below 2**63" if most == _LARGEST else f"{most:,} at most"
-        raise RecipeError(f"{key} must be a whole number, {least} or more and {high}, not {shown(value)}")
-    return number
-
-
-def _sequence(value: object) -> list[Any] | None:
-    """The values of a list, tuple, array or anything like it; None if it has none, or no end."""
-    if isinstance(value, (str, bytes, Mapping)):
-        return None
-    try:
-        found = list(itertools.islice(value, 10_001))  # type: ignore[call-overload]
-    except TypeError:
-        return None
-    return found if len(found) <= 10_000 else None
+def _rebuild(values: dict[str, Any]) -> Recipe:
+    return Recipe(**values)
 
 
 def _spread(scales: tuple[tuple[float, int], ...], steps: int) -> tuple[tuple[float, int], ...]:
@@ -374,13 +296,51 @@ def _spread(scales: tuple[tuple[float, int], ...], steps: int) -> tuple[tuple[fl
     return tuple((share, n) for share, n in [*coarse, (scales[-1][0], rest)] if n > 0)
 
 
+# --- its fields --------------------------------------------------------------------------------------
+
+STEPS = Field(
+    name="steps",
+    kind="whole",
+    default=None,
+    help="optimiser steps in all, shared out over the scales",
+    check=kinds.check_whole_field,
+    minimum=1,
+    option=True,
+)
+"""What `Recipe.replace` takes like a field."""
+
+
+def fields() -> tuple[Field, ...]:
+    """What the fields of a recipe mean and may hold, in their order.
+
+    >>> [f.name for f in fields() if f.kind == "choice"][:3]
+    ['preprocessing', 'pooling', 'content_loss']
+    """
+    return kinds.fields_of(Recipe)
+
+
+def field(name: str) -> Field:
+    """What one field, or ``steps``, means and may hold.
+
+    >>> field("start_mix").help, field("start_mix").maximum
+    ("the content's share in the start mix", 1)
+
+    Raises:
+        RecipeError: there is no field of that name.
+    """
+    known = {f.name: f for f in (*fields(), STEPS)}
+    if name not in known:
+        raise RecipeError(did_you_mean("recipe field", name, known))
+    return known[name]
+
+
 # --- the named recipes -------------------------------------------------------------------------------
 
 _FIRST = tuple(f"relu{i}_1" for i in range(1, 6))
 _FIFTHS = dict.fromkeys(_FIRST, 0.2)
 
-_NAMED = (
-    Recipe(
+_NAMED: dict[str, Callable[[], Recipe]] = {
+    "fast": lambda: Recipe(
         name="fast",
         source="styletut; chosen by looking, see benchmarks/candidates.py",
         note="Losses without units, so that weights mean the same at every layer and size; coarse to fine.",
@@ -400,7 +360,7 @@ _NAMED = (
         scales=((0.25, 150), (0.5, 100), (1.0, 60)),
         precision="auto",
     ),
-    Recipe(
+    "gatys": lambda: Recipe(
         name="gatys",
         source="Gatys, Ecker and Bethge, Image style transfer using convolutional neural networks, CVPR 2016",
         note=(
@@ -429,7 +389,7 @@ _NAMED = (
         scales=((1.0, 20),),
         snapshot_every=1,
     ),
-    Recipe(
+    "keras-sgd": lambda: Recipe(
         name="keras-sgd",
         source="Keras example, neural style transfer with VGG-19 and SGD",
         note=(
@@ -457,7 +417,7 @@ _NAMED = (
         scales=((1.0, 10_000),),
         snapshot_every=100,
     ),
-    Recipe(
+    "three-losses": lambda: Recipe(
         name="three-losses",
         source="three-loss batch version (content, style, total variation) in PyTorch",
         note=(
@@ -481,7 +441,7 @@ _NAMED = (
         snapshot_every=1,
         batch=8,
     ),
-    Recipe(
+    "lbfgs": lambda: Recipe(
         name="lbfgs",
         source="Keras example, neural style transfer with VGG-16 and L-BFGS",
         note=(
@@ -512,7 +472,7 @@ _NAMED = (
         scales=((1.0, 30),),
         snapshot_every=1,
     ),
-    Recipe(
+    "five-layer": lambda: Recipe(
         name="five-layer",
         source="PyTorch system with five content and five style layers and Adam",
         preprocessing="none",
@@ -527,7 +487,7 @@ _NAMED = (
         clamp="forward",
         scales=((1.0, 1_000),),
     ),
-    Recipe(
+    "avgpool": lambda: Recipe(
         name="avgpool",
         source="average-pooling Adam system after Gatys, VGG-19",
         note="TensorFlow pools with padding SAME: an odd last row or column is kept.",
@@ -549,13 +509,18 @@ _NAMED = (
         scales=((1.0, 3_000),),
         snapshot_every=100,
     ),
-)
-_BY_NAME = {recipe.name: recipe for recipe in _NAMED}
+}
+"""The named recipes, made when they are asked for: checking their layers and losses takes torch."""
+
+
+@functools.cache
+def _made(name: str) -> Recipe:
+    return _NAMED[name]()
 
 
 def names() -> tuple[str, ...]:
     """Names of the recipes, the default first."""
-    return tuple(_BY_NAME)
+    return tuple(_NAMED)
 
 
 def get(recipe: str | Recipe = "fast") -> Recipe:
@@ -566,21 +531,22 @@ def get(recipe: str | Recipe = "fast") -> Recipe:
     """
     if isinstance(recipe, Recipe):
         return recipe
-    if not isinstance(recipe, str) or recipe not in _BY_NAME:
-        raise RecipeError(did_you_mean("recipe", recipe, _BY_NAME))
-    return _BY_NAME[recipe]
+    if not isinstance(recipe, str) or recipe not in _NAMED:
+        raise RecipeError(did_you_mean("recipe", recipe, _NAMED))
+    return _made(recipe)
 
 
 def table(which: Iterable[str | Recipe] | None = None) -> list[dict[str, str]]:
     """One row for each field in which the recipes differ: ``{"field": ..., <recipe>: value, ...}``."""
-    chosen = [get(r) for r in (names() if which is None else which)]
+    chosen = [get(recipe) for recipe in (names() if which is None else which)]
     rows = []
-    for f in dataclasses.fields(Recipe):
-        if f.name in ("name", "source", "note"):
+    for field in fields():
+        if field.kind == "text":  # what it is called and where it comes from
             continue
-        values = [r.to_dict()[f.name] for r in chosen]
+        values = [recipe.to_dict()[field.name] for recipe in chosen]
         if any(value != values[0] for value in values):
-            rows.append({"field": f.name} | {r.name: _cell(v) for r, v in zip(chosen, values, strict=True)})
+            cells = {recipe.name: _cell(value) for recipe, value in zip(chosen, values, strict=True)}
+            rows.append({"field": field.name} | cells)
     return rows
 
 

@@ -19,8 +19,9 @@ from .architecture import Layer as Layer
 from .architecture import canonical as canonical
 from .architecture import divided as divided
 from .architecture import layers as layers
-from .errors import ImageError, LayerError, check_choice, shown
+from .errors import ImageError, LayerError, shown
 from .images import check_picture
+from .validation import check_choice
 from .weights import Weights as Weights
 from .weights import load_weights as load_weights
 from .weights import random_weights as random_weights
@@ -48,8 +49,6 @@ PREPROCESSINGS = ("auto", "caffe", "imagenet", "none")
 # RGB. Caffe's means are in 0..255 units (Simonyan and Zisserman's training set); torchvision's in 0..1.
 CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-_known = check_choice  # TODO merge: `recipes` imports it under this name
 
 
 class VGG(nn.Module):

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from . import archives
 from .architecture import Layer, layers
-from .errors import WeightsError, check_choice, printable, shown
+from .errors import WeightsError, printable, shown
+from .validation import check_choice
 
 EXPECTED = ("imagenet", "caffe")
 """The preprocessing that a network may have been trained with."""

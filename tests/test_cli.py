@@ -20,10 +20,15 @@ import torch
 from PIL import Image
 
 from styletut import images, recipes, samples, transfer, vgg
-from styletut.cli import entry, main
+from styletut.cli import main, paint
+from styletut.cli.manifest import read_manifest
+from styletut.cli.parser import painting_parser, recipe_options, version
+from styletut.cli.printing import format_value
+from styletut.cli.recipe import recipe_from
 from styletut.engine import result as engine_result
 from styletut.engine.backend import Backend
 from styletut.engine.stepper import Diverged, Stepper
+from styletut.fields import Field
 
 NARROW = functools.cache(functools.partial(vgg.random_weights, width=0.1))
 SHORT = ["--size", "32", "--steps", "2", "--weights", "random"]
@@ -121,7 +126,7 @@ def test_a_picture_to_start_from_is_resized_with_the_content(pair: list[str]) ->
     expected = transfer.stylize(content, style, recipe, start=begin, progress=False)
     assert np.array_equal(pixels("out.png"), np.asarray(images.to_pil(expected.picture)))
     assert not np.array_equal(pixels("out.png"), pixels("plain.png"))
-    assert entry._manifest("out.png")["inputs"]["start"] != "content"
+    assert read_manifest("out.png")["inputs"]["start"] != "content"
     assert main([*pair, "-o", start, "-q", *SHORT, "--start", start]) == 1  # what is read is never replaced
 
 
@@ -176,7 +181,7 @@ def test_what_the_format_cannot_hold_is_refused_before_the_work(
     pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(transfer, "stylize", None)
-    monkeypatch.setitem(images._LONGEST_SIDE, "WEBP", 31)
+    monkeypatch.setitem(images.LONGEST_SIDE, "WEBP", 31)
     assert main([*pair, "-o", "out.webp", *SHORT]) == 1
     assert "WEBP holds at most 31 pixels a side" in capsys.readouterr().err
 
@@ -202,7 +207,7 @@ def test_flattened_and_jpeg_are_painted_on_white() -> None:
     assert main(["clear.png", "painting.png", "-o", "flat.png", "--flatten", "-q", *SHORT]) == 0
     assert main(["clear.png", "painting.png", "-o", "flat.jpg", "-q", *SHORT]) == 0
     assert Image.open("flat.png").mode == "RGB"
-    manifests = [entry._manifest(name)["inputs"]["content"] for name in ("flat.png", "flat.jpg")]
+    manifests = [read_manifest(name)["inputs"]["content"] for name in ("flat.png", "flat.jpg")]
     assert manifests[0] == manifests[1]
 
 
@@ -210,7 +215,7 @@ def test_flattened_and_jpeg_are_painted_on_white() -> None:
 
 
 def recipe_of(path: str) -> dict[str, Any]:
-    recipe = entry._manifest(path)["recipe"]
+    recipe = read_manifest(path)["recipe"]
     assert isinstance(recipe, dict)
     return recipe
 
@@ -229,7 +234,7 @@ def test_every_option_reaches_its_field(pair: list[str]) -> None:
         "size": ("32x36", [32, 36]),
         "steps": ("1", None),
     }
-    assert set(options) | {"snapshot_every"} == set(entry._FIELDS)
+    assert set(options) | {"snapshot_every"} <= {field.name for field in recipe_options()}
     words = [word for field, (text, _) in options.items() for word in (f"--{field.replace('_', '-')}", text)]
     assert main([*pair, "-o", "out.png", "-q", *words, "--set", "note=1"]) == 0
     found = recipe_of("out.png")
@@ -252,16 +257,44 @@ def test_every_option_reaches_its_field(pair: list[str]) -> None:
     ],
 )
 def test_set_takes_json_or_plain_words(text: str, value: object) -> None:
-    recipe = entry._recipe(entry._paint_parser(describe=False).parse(["--set", text]))
+    recipe = recipe_from(painting_parser().parse(["--set", text]))
     found = getattr(recipe, text.partition("=")[0])
     assert found == value
     assert isinstance(value, dict) or type(found) is type(value)
 
 
+@pytest.mark.parametrize("field", recipes.fields(), ids=lambda field: field.name)
+def test_the_command_line_knows_each_field(field: Field, capsys: pytest.CaptureFixture[str]) -> None:
+    """By --set, with the value as `styletut recipes NAME` shows it, and by an option if the field asks for one."""
+    gatys = recipes.get("gatys")
+    value = format_value(gatys.to_dict()[field.name])
+    words = [["--set", "evaluations=25", "--set", f"{field.name}={value}"]]
+    if field.option:
+        words.append(["--set", "evaluations=25", f"--{field.name.replace('_', '-')}", value])
+        assert main(["--help"]) == 0
+        text = capsys.readouterr().out
+        assert f"--{field.name.replace('_', '-')} " in text
+        assert " ".join(field.help.split()) in " ".join(text.replace("-\n", "-").split())
+        assert not field.choices or f"{{{','.join(field.choices)}}}" in text
+    expected = recipes.get().replace(**({"evaluations": 25} | {field.name: getattr(gatys, field.name)}))
+    for line in words:
+        assert recipe_from(painting_parser().parse(line)) == expected
+    assert main(["recipes", "--fields"]) == 0
+    assert f"{field.name}: {field.help}\n    {field.allowed()}\n" in capsys.readouterr().out
+
+
 def test_no_option_has_a_default_of_its_own() -> None:
-    parser = entry._paint_parser(describe=False)
-    assert entry._recipe(parser.parse([])) == recipes.get()
-    assert all(parser.get_default(field) is None for field in (*entry._FIELDS, "recipe"))
+    parser = painting_parser()
+    assert recipe_from(parser.parse([])) == recipes.get()
+    assert all(parser.get_default(field.name) is None for field in recipe_options())
+    assert parser.get_default("recipe") is None
+
+
+def test_the_words_are_understood_without_torch(tmp_path: Path) -> None:
+    code = "import sys; from styletut.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+    for words, codes in (["--version"], "0"), (["--sede", "3"], "2"), (["no.png", "no.png"], "1"), (["a.png"], "2"):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=ENVIRONMENT)
+        assert done.stdout.splitlines()[-1] == f"{codes} False", words
 
 
 def test_help_tells_the_recipes_own_choices_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,7 +310,7 @@ def test_help_tells_the_recipes_own_choices_and_defaults(capsys: pytest.CaptureF
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"styletut {entry._version()}\n"
+    assert capsys.readouterr().out == f"styletut {version()}\n"
 
 
 def test_a_recipe_comes_by_name_from_json_from_a_manifest_or_from_a_picture(
@@ -314,7 +347,7 @@ def test_weights_blend_the_styles_into_one(pair: list[str]) -> None:
     assert main([*words, "--style-weights", "2,1", "-o", "two.png"]) == 0
     assert main([*words, "--style-weights", "1,0", "-o", "one.png"]) == 0
     assert main([*pair, "-o", "plain.png", "-q", *SHORT]) == 0
-    assert entry._manifest("two.png")["inputs"]["style_weights"] == [2, 1]
+    assert read_manifest("two.png")["inputs"]["style_weights"] == [2, 1]
     assert np.array_equal(pixels("one.png"), pixels("plain.png"))
     assert not np.array_equal(pixels("two.png"), pixels("plain.png"))
     assert main([*words, "--style-weights", "1,1"]) == 0
@@ -449,7 +482,7 @@ def test_a_dry_run_only_estimates(pair: list[str], capsys: pytest.CaptureFixture
 def test_a_long_run_is_estimated_first(
     pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(entry, "_LONG", 1)
+    monkeypatch.setattr(paint, "LONG_RUN", 1)
     assert main([*pair, "-o", "out.png", *SHORT]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("32 x 32 pixels, 2 evaluations")
@@ -549,7 +582,7 @@ def test_ctrl_c_keeps_the_best_picture_and_the_run(
         "styletut: interrupted after 3 of 6 steps; the best picture so far is half.png; "
         "go on with: styletut resume run.pt -o half.png\n"
     )
-    assert entry._manifest("half.png")["stopped"] == "interrupted"
+    assert read_manifest("half.png")["stopped"] == "interrupted"
     assert main(["resume", "run.pt", "-o", "half.png", "-q"]) == 0
     assert np.array_equal(pixels("half.png"), pixels("whole.png"))
 
@@ -572,7 +605,7 @@ def test_ctrl_c_in_a_folder_ends_all_and_the_half_picture_is_painted_again(monke
         assert main(words) == 130
     assert files("out") == ["0-p.png", "1-p.png"]
     assert main([*words, "--existing", "skip"]) == 0
-    assert [entry._manifest(f"out/{i}-p.png")["stopped"] for i in range(3)] == [None] * 3
+    assert [read_manifest(f"out/{i}-p.png")["stopped"] for i in range(3)] == [None] * 3
 
 
 def test_ctrl_c_before_the_first_step_writes_nothing(
@@ -643,7 +676,7 @@ def test_the_unexpected_is_one_line(
 def test_a_bug_says_where_to_report_it(
     pair: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(entry, "_plan", lambda *args: 1 / 0)
+    monkeypatch.setattr(paint, "make_plan", lambda *args: 1 / 0)
     assert main([*pair, *SHORT]) == 70
     assert "please report what --debug prints at https://" in capsys.readouterr().err
 
@@ -849,7 +882,7 @@ def test_what_recipes_shows_can_be_set(capsys: pytest.CaptureFixture[str]) -> No
         assert main(["recipes", name]) == 0
         rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
         words = [word for field, *value in rows for word in ("--set", f"{field}={''.join(value)}")]
-        assert entry._recipe(entry._paint_parser(describe=False).parse(words)) == recipes.get(name)
+        assert recipe_from(painting_parser().parse(words)) == recipes.get(name)
 
 
 def test_layers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -912,7 +945,7 @@ def test_ctrl_c_on_the_real_command_leaves_a_picture(pair: list[str]) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the best picture so far is out.png" in err and "Traceback" not in read + err
-    assert entry._manifest("out.png")["stopped"] == "interrupted"
+    assert read_manifest("out.png")["stopped"] == "interrupted"
     assert files() == ["out.png", "painting.png", "photo.png"]
 
 

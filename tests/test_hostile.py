@@ -24,8 +24,11 @@ import torch
 from PIL import Image
 from test_cli import NARROW, SHORT
 
+import styletut
 from styletut import images, recipes, transfer, vgg
-from styletut.cli import entry, main
+from styletut.cli import main
+from styletut.cli.manifest import damaged, read_manifest
+from styletut.cli.parser import painting_parser
 from styletut.errors import ImageError, LayerError
 
 
@@ -425,7 +428,7 @@ def test_a_picture_with_a_broken_story_gives_one_line(text: str, capsys: pytest.
 def painted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a picture says of how it was made."""
     assert main(["photo.png", "painting.png", "-o", "out.png", "-q", *SHORT]) == 0
-    return entry._manifest("out.png")
+    return read_manifest("out.png")
 
 
 def _info(manifest: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -441,7 +444,7 @@ def test_every_malformed_story_gives_one_line(painted: dict[str, Any], capsys: p
             assert (code, err) == (0, "") or (code == 1 and not out and err.count("\n") == 1), (key, value)
         code, out, err = _info({k: v for k, v in painted.items() if k != key}, capsys)
         assert code in (0, 1) and "bug" not in err and err.count("\n") == code
-    assert _info(painted | {"size": []}, capsys)[::2] == (1, f"styletut: error: {entry._damaged('odd.png')}\n")
+    assert _info(painted | {"size": []}, capsys)[::2] == (1, f"styletut: error: {damaged('odd.png')}\n")
 
 
 ESCAPES = "\x1b[31m\x1b]0;title\x07\r\n\x9b2J\u202e"
@@ -512,7 +515,7 @@ def test_no_value_of_any_option_is_taken_for_a_bug(
     monkeypatch.setattr(transfer, "resume", lambda path, **options: transfer.Run.load(path, weights=options["weights"]))
     options = [
         action.option_strings[-1]
-        for action in entry._paint_parser(describe=False)._actions
+        for action in painting_parser()._actions
         if action.option_strings and action.nargs != 0
     ]
     assert len(options) > 20 and {"--set", "--start", "--max-memory", "--bits"} <= set(options)
@@ -553,7 +556,7 @@ def test_no_value_of_any_option_is_taken_for_a_bug(
 def test_without_torch_one_line_says_how_to_install_it(fault: str, words: list[str]) -> None:
     Path("stub/torch").mkdir(parents=True)
     Path("stub/torch/__init__.py").write_text(fault)
-    path = os.pathsep.join(["stub", str(Path(entry.__file__).parents[1])])
+    path = os.pathsep.join(["stub", str(Path(styletut.__file__).parents[1])])
     done = subprocess.run(
         [sys.executable, "-m", "styletut", *words],
         capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path},
@@ -566,7 +569,7 @@ def test_without_torch_one_line_says_how_to_install_it(fault: str, words: list[s
 def test_without_torch_there_is_help() -> None:
     Path("stub/torch").mkdir(parents=True)
     Path("stub/torch/__init__.py").write_text("raise ImportError")
-    path = os.pathsep.join(["stub", str(Path(entry.__file__).parents[1])])
+    path = os.pathsep.join(["stub", str(Path(styletut.__file__).parents[1])])
     done = subprocess.run(
         [sys.executable, "-m", "styletut", "--help"],
         capture_output=True,

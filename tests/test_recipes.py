@@ -6,6 +6,8 @@ import dataclasses
 import itertools
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Hashable
 from decimal import Decimal
 from fractions import Fraction
@@ -692,3 +694,125 @@ def test_making_a_recipe_draws_no_random_numbers() -> None:
     before = torch.random.get_rng_state()
     recipes.get("gatys").replace(seed=9).to_json()
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+# A network of one's own.
+
+
+class Blur(torch.nn.Module):
+    """Two layers that no VGG has."""
+
+    layers = ("soft", "softer")
+
+    def forward(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        soft = torch.nn.functional.avg_pool2d(picture, 2)
+        return {"soft": soft, "softer": torch.nn.functional.avg_pool2d(soft, 2)}
+
+
+def test_a_network_of_ones_own_brings_its_own_layers() -> None:
+    network = Blur()
+    recipe = Recipe(network=network, content_layers={"softer": 2}, style_layers={"soft": 1})
+    assert recipe.network is network
+    assert (dict(recipe.content_layers), dict(recipe.style_layers)) == ({"softer": 2.0}, {"soft": 1.0})
+    with pytest.raises(
+        LayerError, match=r"unknown layer of Blur 'sotf': did you mean 'soft'\? Choose from soft, softer"
+    ):
+        recipe.replace(style_layers=["sotf"])
+    with pytest.raises(LayerError, match="unknown layer of Blur 'relu4_2'"):
+        recipes.get("fast").replace(network=network)
+    with pytest.raises(LayerError, match="unknown layer of vgg19 'softer'"):
+        recipe.replace(network="vgg19")
+
+
+def test_a_recipe_with_a_network_of_ones_own_is_a_recipe_like_another() -> None:
+    network = Blur()
+    recipe, again = (
+        Recipe(network=network, content_layers={"softer": 1}, style_layers={"soft": 1}, seed=seed) for seed in (3, 3)
+    )
+    assert recipe == again and hash(recipe) == hash(again)
+    assert recipe != recipe.replace(network=Blur()) and recipe.replace(network=network) == recipe
+    assert recipe.to_dict()["network"] == json.loads(recipe.to_json())["network"] == "<Blur>"
+    assert "network='<Blur>'" in repr(recipe)
+    assert recipes.table([recipe, "gatys"])[0] == {"field": "network", "custom": "<Blur>", "gatys": "vgg19"}
+    assert isinstance(pickle.loads(pickle.dumps(recipe)).network, Blur)
+
+
+def test_a_network_that_was_an_object_is_asked_for_again() -> None:
+    network = Blur()
+    recipe = Recipe(network=network, content_layers={"softer": 1}, style_layers={"soft": 1})
+    with pytest.raises(RecipeError, match="the network '<Blur>' was an object, which is not kept: give it again"):
+        Recipe.from_json(recipe.to_json())
+    assert Recipe.from_dict(recipe.to_dict() | {"network": network}) == recipe
+
+
+@pytest.mark.parametrize("names", [(), 5, None, [1, 2], {"soft": 1}, "soft"])
+def test_a_network_without_names_of_layers_is_refused(names: object) -> None:
+    network = Blur()
+    network.layers = names  # type: ignore[assignment]
+    with pytest.raises(RecipeError, match="the layers of network <Blur> must be a list of names"):
+        Recipe(network=network)
+
+
+@pytest.mark.parametrize("network", [Blur, len, torch.nn.Identity(), vgg.random_weights(width=0.1)])
+def test_what_is_no_network_is_refused(network: object) -> None:
+    with pytest.raises(RecipeError, match="unknown network"):
+        Recipe(network=network)
+
+
+# Fields: what is said of one where it is declared holds everywhere.
+
+FIELDS = recipes.fields()
+BY_NAME = {field.name: field for field in FIELDS}
+
+
+def test_every_field_says_what_it_means_and_what_it_may_hold() -> None:
+    assert [field.name for field in FIELDS] == [field.name for field in dataclasses.fields(Recipe)]
+    for field in FIELDS:
+        assert field.help and field.help.isprintable() and not field.help.endswith("."), field.name
+        assert field.allowed(), field.name
+        assert getattr(Recipe(), field.name) == field.default, field.name
+        assert recipes.field(field.name) is field
+    with pytest.raises(RecipeError, match="did you mean 'seed'"):
+        recipes.field("sede")
+
+
+def changed(name: str, value: object) -> Any:
+    """What a recipe keeps of a value."""
+    size = 8 if name == "fit" else None  # of rows and columns nothing but "exact" fits
+    recipe = Recipe().replace(size=size, **{name: value})
+    return getattr(recipe, name)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_validation_takes_the_range_and_the_choices_of_each_field(name: str) -> None:
+    field = BY_NAME[name]
+    for choice in field.choices:
+        assert changed(name, choice) == ("long" if choice == "exact" else choice)
+    if field.kind in ("choice", "network"):
+        with pytest.raises(RecipeError, match=f"unknown {name.replace('_', ' ')} 'no such'"):
+            changed(name, "no such")
+    assert field.kind not in ("number", "whole") or field.minimum is not None
+    for bound, beyond in ((field.minimum, -1), (field.maximum, 1)):
+        if bound is not None:
+            with pytest.raises(RecipeError, match=f"{name} must be a"):
+                changed(name, bound + beyond)
+            if field.exclusive and bound == field.minimum:
+                with pytest.raises(RecipeError, match=f"{name} must be a number, above {bound}"):
+                    changed(name, bound)
+            else:
+                assert changed(name, bound) == bound
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_documentation_of_a_recipe_knows_each_field(name: str) -> None:
+    text = Recipe.__doc__
+    assert text is not None
+    (line,) = (line for line in text.splitlines() if line.startswith(f"    {name}: "))
+    assert BY_NAME[name].help[1:] in line and all(f"``{choice}``" in line for choice in BY_NAME[name].choices)
+    assert BY_NAME[name].values[1:] in line and repr(BY_NAME[name].default).strip("'") in line
+
+
+def test_recipes_are_read_without_torch() -> None:
+    code = "import sys; from styletut import recipes; recipes.fields(), recipes.names(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -21,7 +21,9 @@ from torch import Tensor
 
 import styletut as st
 from styletut import images, transfer
-from styletut.cli import entry, main
+from styletut.cli import main
+from styletut.cli import paint as painting
+from styletut.cli.manifest import read_manifest
 from styletut.engine import inputs, signals
 from styletut.engine.stepper import Stepper
 
@@ -95,7 +97,7 @@ def test_more_ctrl_c_while_an_interrupted_run_is_saved_lose_nothing(
     assert passed
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "styletut: saving…" and len(lines) == 2 and "the best picture so far is half.png" in lines[1]
-    assert entry._manifest("half.png")["iterations"] == 2
+    assert read_manifest("half.png")["iterations"] == 2
     assert main(["resume", "run.pt", "-o", "again.png", "-q"]) == 0
     assert np.array_equal(pixels("again.png"), pixels("whole.png"))
     assert files() == ["again.png", "half.png", "painting.png", "photo.png", "run.pt", "whole.png"]
@@ -117,7 +119,7 @@ def test_a_signal_while_a_finished_run_is_saved_loses_nothing(
     monkeypatch.setattr(owner, name, pressed)
     assert main([*WORDS, "-o", "out.png"]) == 0
     assert capsys.readouterr().err == "styletut: saving…\n"
-    assert entry._manifest("out.png")["stopped"] is None and np.array_equal(pixels("out.png"), pixels("whole.png"))
+    assert read_manifest("out.png")["stopped"] is None and np.array_equal(pixels("out.png"), pixels("whole.png"))
 
 
 def traced(count: int, begun: list[int], words: list[str]) -> tuple[int, int]:
@@ -168,7 +170,7 @@ def test_a_second_ctrl_c_before_any_line_after_the_first_loses_nothing(monkeypat
     monkeypatch.setattr(Stepper, "step", pressed)
     for count in spread(traced(0, asked, [*WORDS, "-o", "0.png"])[1]):
         code, _ = traced(count, asked, [*WORDS, "-o", f"{count}.png"])
-        assert (code, entry._manifest(f"{count}.png")["stopped"]) == (130, "interrupted"), count
+        assert (code, read_manifest(f"{count}.png")["stopped"]) == (130, "interrupted"), count
 
 
 def test_one_ctrl_c_before_any_line_after_the_last_step_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +184,7 @@ def test_one_ctrl_c_before_any_line_after_the_last_step_loses_nothing(monkeypatc
     monkeypatch.setattr(transfer.Run, "_free", end)
     for count in spread(traced(0, finished, [*WORDS, "-o", "0.png"])[1]):
         code, _ = traced(count, finished, [*WORDS, "-o", f"{count}.png"])
-        assert code in (0, 130) and entry._manifest(f"{count}.png")["stopped"] is None, count
+        assert code in (0, 130) and read_manifest(f"{count}.png")["stopped"] is None, count
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -199,7 +201,7 @@ def test_sigterm_and_sighup_end_the_run_after_the_step(
     monkeypatch.setattr(Stepper, "step", pressed)
     assert main([*WORDS, "-o", "out.png"]) == 130
     assert capsys.readouterr().err == "styletut: interrupted after 2 of 4 steps; the best picture so far is out.png\n"
-    assert entry._manifest("out.png")["iterations"] == 2
+    assert read_manifest("out.png")["iterations"] == 2
 
 
 def test_ctrl_c_while_one_of_several_is_saved_ends_the_others(
@@ -209,7 +211,7 @@ def test_ctrl_c_while_one_of_several_is_saved_ends_the_others(
         draw(name)
     press_at(monkeypatch, "encoding", after=False)
     assert main(["in", "painting.png", "-o", "out", "-q", *SHORT]) == 130
-    assert files("out") == ["a-painting.png"] and entry._manifest("out/a-painting.png")["stopped"] is None
+    assert files("out") == ["a-painting.png"] and read_manifest("out/a-painting.png")["stopped"] is None
 
 
 @pytest.mark.parametrize("place", [(images, "load_image"), (transfer, "estimate"), (transfer.Run, "__init__")])
@@ -217,7 +219,7 @@ def test_ctrl_c_while_one_of_several_is_saved_ends_the_others(
 def test_before_the_run_a_signal_ends_the_command_in_one_line(
     place: tuple[Any, str], number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(entry, "_LONG", 1)  # so that it is estimated
+    monkeypatch.setattr(painting, "LONG_RUN", 1)  # so that it is estimated
     monkeypatch.setattr(*place, lambda *args, **options: press(1, number))
     before = files()
     assert main([word for word in WORDS if word != "-q"] + ["-o", "out.png"]) == 130
@@ -313,7 +315,7 @@ def test_in_a_shells_background_ctrl_c_is_not_heard() -> None:
     os.kill(number, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "3/3" in err
-    assert entry._manifest("out.png")["stopped"] is None
+    assert read_manifest("out.png")["stopped"] is None
 
 
 def test_sigterm_on_the_real_command_leaves_a_picture() -> None:
@@ -325,4 +327,4 @@ def test_sigterm_on_the_real_command_leaves_a_picture() -> None:
     process.terminate()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "the best picture so far is out.png" in err
-    assert entry._manifest("out.png")["stopped"] == "interrupted"
+    assert read_manifest("out.png")["stopped"] == "interrupted"

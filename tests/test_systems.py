@@ -606,7 +606,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     pictures: list[Tensor] = []
     original = TapeObjective.__call__
 
-    def recorded(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
+    def recorded(self: TapeObjective, picture: Tensor) -> dict[str, Tensor]:
         if torch.is_grad_enabled():
             pictures.append(picture.detach().double().clone())
         return original(self, picture)

@@ -166,7 +166,7 @@ def test_clamping_in_the_forward_pass_shows_the_network_only_pictures(
     seen: list[Tensor] = []
     call = TapeObjective.__call__
 
-    def look(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
+    def look(self: TapeObjective, picture: Tensor) -> dict[str, Tensor]:
         seen.append(picture.detach().clone())
         return call(self, picture)
 
@@ -887,7 +887,7 @@ def break_at(monkeypatch: pytest.MonkeyPatch, evaluation: int, spoil: Callable[[
     """Let the losses of one evaluation, and of all after it, be spoilt."""
     call, count = TapeObjective.__call__, iter(range(1, 10**6))
 
-    def broken(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
+    def broken(self: TapeObjective, picture: Tensor) -> dict[str, Tensor]:
         losses = call(self, picture)
         if next(count) >= evaluation:
             spoil(losses)
@@ -1651,7 +1651,7 @@ def overshoot(monkeypatch: pytest.MonkeyPatch, evaluation: int) -> None:
     """Let one evaluation, and no other, come out a hundred times too high."""
     call, count = TapeObjective.__call__, iter(range(1, 10**6))
 
-    def high(self: objective.Objective, picture: Tensor) -> dict[str, Tensor]:
+    def high(self: TapeObjective, picture: Tensor) -> dict[str, Tensor]:
         losses = call(self, picture)
         return {name: 100 * loss for name, loss in losses.items()} if next(count) == evaluation else losses
 

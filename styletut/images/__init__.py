@@ -58,7 +58,3 @@ __all__ = [
     "to_pil",
     "write_atomically",
 ]
-
-_check_target = check_target  # TODO merge: the command line uses these three names
-_READABLE = READABLE
-_LONGEST_SIDE = LONGEST_SIDE

@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import EmptyImageError, ImageError, TooManyPixelsError, check_choice, did_you_mean
+from ..errors import EmptyImageError, ImageError, TooManyPixelsError, did_you_mean
+from ..validation import check_choice
 
 MAX_PIXELS = 100_000_000
 """The most pixels that a picture may have unless ``max_pixels`` says otherwise."""

@@ -1,0 +1,108 @@
+"""The recipe that the options ask for, and what a word means for a field of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RecipeError
+from .files import Picture, exists
+from .manifest import read_manifest
+from .parser import recipe_options
+
+if TYPE_CHECKING:
+    from ..recipes import Recipe
+
+_TEXT = ("choice", "network", "text", "weights")
+"""Kinds of fields that hold text."""
+
+
+def recipe_from(args: argparse.Namespace) -> Recipe:
+    """The recipe that the options ask for.
+
+    Raises:
+        RecipeError, LayerError: there is none, or a value does not fit.
+    """
+    from .. import recipes
+
+    chosen = recipes.get() if args.recipe is None else named_recipe(args.recipe)
+    given = {field.name: getattr(args, field.name) for field in recipe_options()}
+    if start_picture(args.start) is not None:
+        del given["start"]
+    changes = {field: parse_value(field, text) for field, text in given.items() if text is not None}
+    for text in args.set:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise RecipeError(f"--set takes FIELD=VALUE, for example --set optimizer=adam, not {text!r}")
+        changes[field] = parse_value(field, value)
+    return chosen.replace(**changes)
+
+
+def start_picture(name: str | None) -> Picture | None:
+    """The picture that --start names, if it is not one of the recipe's starts."""
+    from .. import recipes
+
+    if name is None or name in recipes.field("start").choices:
+        return None
+    return Picture(name) if exists(name) else None
+
+
+def named_recipe(name: str) -> Recipe:
+    """A recipe by name, from JSON (a recipe or what ``info --json`` prints), or of a picture.
+
+    Raises:
+        RecipeError: there is none, or what it says is no recipe.
+        ImageError: it is a picture that does not say how it was made.
+    """
+    from .. import recipes
+
+    path = Path(name)
+    if path.suffix.lower() == ".json":
+        return _recipe_in(path)
+    if path.is_file() and name not in recipes.names():
+        return recipes.Recipe.from_dict(read_manifest(name)["recipe"])
+    return recipes.get(name)
+
+
+def _recipe_in(path: Path) -> Recipe:
+    from ..recipes import Recipe
+
+    name = str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"cannot read the recipe {name!r}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"the recipe {name!r} is not JSON: {error}") from None
+    if isinstance(values, dict) and isinstance(values.get("recipe"), dict):
+        values = values["recipe"]
+    return Recipe.from_json(json.dumps(values))
+
+
+def parse_value(name: str, text: str) -> Any:
+    """What a word means for a field of the recipe: itself where the field holds text, else what it is as JSON.
+
+    >>> parse_value("optimizer", "adam"), parse_value("size", "300x500"), parse_value("rescale", "true")
+    ('adam', (300, 500), True)
+
+    Raises:
+        RecipeError: there is no such field.
+    """
+    from .. import recipes
+
+    kind = recipes.field(name).kind
+    if kind == "size":
+        if text == "own":
+            return None
+        if sides := re.fullmatch(r"(\d{1,18})x(\d{1,18})", text):
+            return int(sides[1]), int(sides[2])
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    return text if kind in _TEXT and not isinstance(value, str) else value
