@@ -1,5 +1,5 @@
 # The public names, each from its own module: what `lazy_loader` imports on first use, and what type checkers see.
-from . import archives, errors, files, images, losses, objective, recipes, samples, transfer, vgg
+from . import archives, errors, files, images, losses, minimal, objective, recipes, samples, transfer, vgg
 from .engine import lbfgsb, memory, optim
 from .errors import StyletutError
 from .images import load_image, save_image
@@ -30,6 +30,7 @@ __all__ = [
     "load_image",
     "losses",
     "memory",
+    "minimal",
     "objective",
     "optim",
     "recipes",
