@@ -1,5 +1,21 @@
 # The public names, each from its own module: what `lazy_loader` imports on first use, and what type checkers see.
-from . import architecture, archives, errors, files, images, losses, objective, recipes, samples, transfer, vgg, weights
+from . import (
+    architecture,
+    archives,
+    errors,
+    fields,
+    files,
+    images,
+    losses,
+    minimal,
+    objective,
+    recipes,
+    samples,
+    transfer,
+    validation,
+    vgg,
+    weights,
+)
 from .engine import lbfgsb, memory, optim
 from .errors import StyletutError
 from .images import load_image, save_image
@@ -22,6 +38,7 @@ __all__ = [
     "distributed",
     "errors",
     "estimate",
+    "fields",
     "figures",
     "files",
     "glue",
@@ -31,6 +48,7 @@ __all__ = [
     "load_image",
     "losses",
     "memory",
+    "minimal",
     "objective",
     "optim",
     "recipes",
@@ -41,6 +59,7 @@ __all__ = [
     "tape",
     "tiles",
     "transfer",
+    "validation",
     "vgg",
     "weights",
     "windows",

@@ -216,6 +216,10 @@ def test_a_chapter_is_headed_by_its_number_and_the_way_to_its_page(book: Callabl
         ("```{include} quoted.md\n```", f"| a |\n| --- |\n| [loss]({PUBLISHED}book/glossary.html#term-loss) |"),
         ("```{literalinclude} code.py\n:pyobject: A.f\n```", "```python\ndef f(self):\n    return 1\n```"),
         (
+            "```{literalinclude} code.py\n```",
+            "```python\nclass A:\n    def f(self):\n        return 1\n```",
+        ),
+        (
             "```{figure} images/a.jpg\n:name: fig-file\n:alt: A dot\n\nOf *one* dot.\n```",
             f"![A dot]({REPOSITORY}/raw/main/book/images/a.jpg)\n\n**Fig. 1.1.** Of *one* dot.",
         ),

@@ -404,10 +404,12 @@ class Reader:
         return self.text((source(self.page).parent / directive.argument).read_text(encoding="utf-8"))
 
     def listing(self, directive: Directive) -> str:
-        """A piece of the module."""
+        """A file of the module, or a piece of one."""
         path = source(self.page).parent / directive.argument
-        _, start, end = ModuleAnalyzer.for_file(str(path), path.stem).find_tags()[directive.options["pyobject"]]
-        lines = path.read_text(encoding="utf-8").splitlines()[start - 1 : end]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if name := directive.options.get("pyobject"):
+            _, start, end = ModuleAnalyzer.for_file(str(path), path.stem).find_tags()[name]
+            lines = lines[start - 1 : end]
         return "\n".join(["```python", *undented(lines), "```"])
 
     # Cells.
