@@ -79,7 +79,7 @@ class DivergenceError(StyletutError, ArithmeticError):
 
 
 class CheckpointWarning(UserWarning):
-    """A run could not be saved on its way, and goes on."""
+    """A run could not be saved while it runs, and goes on."""
 
 
 class TilingWarning(UserWarning):

@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -352,18 +353,18 @@ def sliced_wasserstein_loss(statistic: Statistic, target: Statistic) -> Tensor:
     are drawn anew in every evaluation.
     """
     (x,), (y,) = statistic, target
-    directions = random_basis(x.shape[1]).to(x)
-    found, wanted = ((directions @ each).sort(dim=2).values for each in (x, y))
-    if found.shape[2] != wanted.shape[2]:
-        wanted = torch.nn.functional.interpolate(wanted, found.shape[2], mode="linear", align_corners=False)
-    return (found - wanted).square().mean((1, 2)).div(wanted.square().mean((1, 2))).sum()
+    directions = torch.from_numpy(random_basis(x.shape[1])).to(x)
+    projected, goal = ((directions @ each).sort(dim=2).values for each in (x, y))
+    if projected.shape[2] != goal.shape[2]:
+        goal = torch.nn.functional.interpolate(goal, projected.shape[2], mode="linear", align_corners=False)
+    return ((projected - goal).square().mean((1, 2)) / goal.square().mean((1, 2))).sum()
 
 
 @functools.cache
-def random_basis(channels: int) -> Tensor:
+def random_basis(channels: int) -> np.ndarray:
     """A random orthonormal basis, one direction a row."""
-    normal = torch.randn(channels, channels, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    return torch.linalg.qr(normal).Q
+    normal = np.random.default_rng(0).standard_normal((channels, channels))
+    return np.linalg.qr(normal).Q  # an array, which keeps nothing of the mode that torch is in
 
 
 _EPSILON = 1e-6

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, relu
 
-from .vgg import load_weights
+from .weights import load_weights
 
 CONTENT_LAYER = "relu4_2"
 STYLE_LAYERS = "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"

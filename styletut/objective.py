@@ -256,21 +256,21 @@ def build(
         in_pairs = len(styles) == len(content) > 1 and style_weights is None
         if not loss.additive and len(styles) > 1:
             raise RecipeError(f"styles cannot be blended by style_loss={recipe.style_loss!r}: give one at a time")
-        found = [reader.statistics(network, style, recipe.style_layers, loss) for style in styles]
+        measured = [reader.statistics(network, style, recipe.style_layers, loss) for style in styles]
         for layer, weight in recipe.style_layers.items():
-            target = _together([statistics[layer] for statistics in found], None if in_pairs else shares)
+            target = _blended([statistics[layer] for statistics in measured], None if in_pairs else shares)
             terms.append(StyleTerm(layer, target, recipe.style_weight * weight, recipe.style_loss))
     if recipe.tv_weight:
         terms.append(TotalVariationTerm(recipe.tv_weight, recipe.tv_loss, recipe.tv_range, recipe.tv_reduction))
     return Objective(network, terms)
 
 
-def _together(statistics: Sequence[Statistic], shares: Tensor | None) -> Statistic:
+def _blended(statistics: Sequence[Statistic], shares: Tensor | None) -> Statistic:
     """Statistics of several styles: their weighted mean, or as a batch where there are no weights."""
-    every = [torch.cat(tensors) for tensors in zip(*statistics, strict=True)]  # each (styles, ...)
+    stacked = [torch.cat(tensors) for tensors in zip(*statistics, strict=True)]  # each (styles, ...)
     if shares is None or len(statistics) == 1:
-        return tuple(every)
-    return tuple((shares.to(each) @ each.flatten(1)).view(1, *each.shape[1:]) for each in every)
+        return tuple(stacked)
+    return tuple((shares.to(each) @ each.flatten(1)).view(1, *each.shape[1:]) for each in stacked)
 
 
 def shares_of(count: int, weights: Sequence[float] | None) -> Tensor:

@@ -20,3 +20,21 @@ from .engine.run import Run as Run
 from .errors import CheckpointWarning as CheckpointWarning
 from .errors import DivergenceWarning as DivergenceWarning
 from .errors import TilingWarning as TilingWarning
+
+__all__ = [
+    "METADATA_KEY",
+    "CheckpointWarning",
+    "DivergenceWarning",
+    "Estimate",
+    "Execution",
+    "Result",
+    "Run",
+    "Step",
+    "TilingWarning",
+    "estimate",
+    "iterate",
+    "pick_device",
+    "pick_precision",
+    "resume",
+    "stylize",
+]

@@ -248,7 +248,7 @@ class VGG(nn.Module):
         before = torch.ones(3)
         for name in convs:
             conv = self.conv(name)
-            # A filter that is all but silent on these photographs must not be blown up.
+            # A filter that hardly responds to these photographs must not be blown up.
             after = means[name].clamp(min=float(means[name].mean()) / 100)
             conv.weight.mul_(before.view(1, -1, 1, 1) / after.view(-1, 1, 1, 1))
             assert conv.bias is not None

@@ -576,3 +576,16 @@ def test_names_of_others_link_to_their_documentation(name: str, url: str | None)
 @pytest.mark.parametrize("name", ["README.md", "benchmarks/README.md"])
 def test_the_comparison_is_quoted_as_it_was_measured(name: str) -> None:
     assert (ROOT / "benchmarks" / "compare.md").read_text().strip() in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_what_a_chapter_uses_of_the_package_is_there(chapter: Path) -> None:
+    """Or a moved name would be noticed only where the chapter is executed."""
+    code = "\n".join(cell.source for cell in nbformat.read(chapter, 4).cells if cell.cell_type == "code")
+    names = set(re.findall(r"\bst\.(\w+(?:\.\w+)?)", code))
+    assert "check.answer" in names
+    for name in names:
+        value: Any = styletut
+        for part in name.split("."):
+            assert hasattr(value, part), f"st.{name}"
+            value = getattr(value, part)

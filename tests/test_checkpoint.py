@@ -22,6 +22,7 @@ from styletut import objective, vgg
 from styletut.engine import checkpoint, memory
 from styletut.engine.state import RunState
 from styletut.errors import CheckpointError, StyletutError
+from styletut.losses import STYLE_LOSSES
 from styletut.recipes import Recipe
 from styletut.transfer import CheckpointWarning, Run, iterate, resume
 
@@ -238,6 +239,17 @@ def test_a_part_of_a_larger_tensor_is_saved_by_itself(painting: Tensor, tmp_path
     assert path.stat().st_size < film.nbytes / 4
 
 
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+def test_a_run_of_every_style_loss_goes_on_to_the_same_picture(
+    style_loss: str, photo: Tensor, painting: Tensor, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {"style_loss": style_loss, "optimizer": "adam", "learning_rate": 0.02}
+    wanted = paint(photo, painting, **changes).picture
+    path = begun(photo, painting, **changes).save(tmp_path / "run")
+    assert torch.equal(go_on(path), wanted)
+    assert not torch.equal(wanted, photo)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_run_that_is_loaded_can_be_saved_before_it_goes_on(
     name: str, photo: Tensor, painting: Tensor, tmp_path: Path
@@ -335,7 +347,7 @@ def test_a_run_that_goes_on_with_less_memory_remembers_less(
         assert run.stepper is not None
         (state,) = run.stepper.optimizer.state.values()
         assert all(len(state[k]) <= 2 for k in ("s", "y", "old_dirs", "old_stps") if k in state)
-    assert math.isfinite(run._last)
+    assert math.isfinite(run.history[-1]["losses"]["total"])
 
 
 def steps_judged(photo: Tensor, painting: Tensor, path: Path | None) -> list[tuple[float, float]]:

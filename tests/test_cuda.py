@@ -14,7 +14,7 @@ from styletut import objective, recipes, tiles, vgg
 from styletut.engine import backend
 from styletut.engine.devices import PRECISIONS
 from styletut.losses import STYLE_LOSSES
-from styletut.lowmem.tape import Kept
+from styletut.lowmem.objective import Kept
 
 pytestmark = pytest.mark.skipif(not torch.backends.cuda.is_built(), reason="a torch without CUDA knows no such devices")
 

@@ -39,6 +39,14 @@ def test_a_gradient_is_that_of_autograd(name: str) -> None:
         assert result.data_ptr() != part.data_ptr()
 
 
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_a_gradient_has_the_precision_of_its_features(name: str, dtype: torch.dtype) -> None:
+    term, x = TERMS[name], random(1, 4, 6, 5).to(dtype)
+    upstream = tuple(torch.ones_like(each).float() for each in term.statistic(x))
+    assert gradients.gradient(term, x, upstream).dtype == dtype
+
+
 def test_a_content_target_is_cropped_to_the_part() -> None:
     term, x = TERMS["content"], random(1, 4, 6, 5)
     window, upstream = Window(slice(2, 5), slice(1, 3)), (torch.tensor([1.3], dtype=torch.float64),)

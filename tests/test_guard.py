@@ -14,7 +14,7 @@ from styletut.engine import guard
 from styletut.engine.guard import Action, Record, Verdict
 from styletut.engine.stepper import Stepper
 from styletut.errors import DivergenceError
-from styletut.lowmem.tape import TapeObjective
+from styletut.lowmem.objective import TapeObjective
 from styletut.recipes import Recipe
 from styletut.transfer import iterate
 
@@ -93,8 +93,9 @@ def test_the_first_loss_of_a_scale_is_what_others_are_measured_by() -> None:
 
 def test_a_second_overshot_from_the_same_best_is_divergence() -> None:
     assert judge(5.1, Record(first=1.0, best=0.5, returned=0.6), LBFGS).action is Action.RETURN
-    verdict = judge(5.1, Record(first=1.0, best=0.5, returned=0.5), LBFGS)
-    assert verdict.action is Action.STOP
+    record = Record(first=1.0, best=0.5, returned=0.5)
+    verdict = judge(5.1, record, LBFGS)
+    assert verdict.action is Action.STOP and verdict.record == record
     assert verdict.reason.endswith("10 times the best, for the second time running")
 
 
@@ -109,11 +110,13 @@ def test_a_loss_that_is_no_number_is_named_and_never_the_best(value: float) -> N
 
 @pytest.mark.parametrize(
     ("last", "single", "above"),
-    [(1.6, True, True), (1.5, True, False), (1.6, False, False), (0.9, True, False), (math.nan, True, False)],
+    [(3.2, True, True), (3.0, True, False), (3.2, False, False), (0.9, True, False), (math.nan, True, False)],
 )
 def test_a_run_ends_above_its_best_by_half_of_it(last: float, single: bool, above: bool) -> None:
-    assert guard.ended_above(last, Record(first=10.0, best=1.0), single=single) is above
-    assert not guard.ended_above(last, Record(first=1000.0, best=1.0), single=single)  # next to nothing
+    history = [{"losses": {"total": value}} for value in (10.0, 7.0, last)]
+    assert guard.ended_above(history, Record(first=10.0, best=2.0), single=single) is above
+    assert not guard.ended_above(history, Record(first=400.0, best=2.0), single=single)  # next to nothing
+    assert not guard.ended_above([], Record(first=10.0, best=2.0), single=single)
 
 
 def test_the_term_whose_gradient_is_not_finite_is_named(begun: Any, monkeypatch: pytest.MonkeyPatch) -> None:

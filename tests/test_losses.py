@@ -589,7 +589,7 @@ def test_a_distance_of_statistics_is_its_formula(form: str) -> None:
 def test_sliced_wasserstein_is_the_distance_of_sorted_projections() -> None:
     other = random(1, 4, 5, 7, seed=3)
     x, y = (each[0].flatten(1) for each in (DENSE, other))
-    basis = losses.random_basis(4)
+    basis = torch.from_numpy(losses.random_basis(4))
     torch.testing.assert_close(basis @ basis.T, torch.eye(4, dtype=torch.float64))
     total = sum(((np.sort((row @ x).numpy()) - np.sort((row @ y).numpy())) ** 2).mean() / 4 for row in basis)
     power = float(y.square().sum(0).mean()) / 4
@@ -653,3 +653,20 @@ def test_each_loss_can_be_minimised(form: str) -> None:
     first = float(closure().detach())
     optimizer.step(closure)
     assert float(closure().detach()) < 1e-3 * first
+
+
+@pytest.mark.parametrize("form", STYLE_LOSSES)
+def test_the_losses_of_a_batch_add_up(form: str) -> None:
+    features, styles = random(2, 4, 5, 7, seed=6), random(2, 4, 6, 3, seed=7)
+    together = style_distance(form, features, styles)
+    apart = [style_distance(form, x, s) for x, s in zip(features.split(1), styles.split(1), strict=True)]
+    torch.testing.assert_close(together, apart[0] + apart[1])
+    assert abs(float(apart[0] - apart[1])) > 1e-4
+
+
+def test_quantiles_of_fewer_positions_are_interpolated() -> None:
+    def row(*values: float) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64).view(1, 1, 1, -1)
+
+    assert float(style_distance("sliced-wasserstein", row(0.75, 0, 1, 0.25), row(1, 0))) == pytest.approx(0, abs=1e-15)
+    assert float(style_distance("sliced-wasserstein", row(2, 2, 2, 2), row(1, 1))) == pytest.approx(1)

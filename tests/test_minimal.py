@@ -62,7 +62,7 @@ def test_of_the_package_it_imports_the_weights_alone() -> None:
             others.add(str(node.module).partition(".")[0])
         elif isinstance(node, ast.Import):
             others.update(name.name.partition(".")[0] for name in node.names)
-    assert own == [(1, "vgg", ["load_weights"])]
+    assert own == [(1, "weights", ["load_weights"])]
     assert others == {"sys", "numpy", "PIL", "torch"}
 
 
@@ -92,7 +92,7 @@ def test_its_features_are_the_networks(photo: Tensor, vgg: dict[str, Tensor]) ->
 def test_each_loss_and_its_gradient_are_the_engines(photo: Tensor, painting: Tensor, vgg: dict[str, Tensor]) -> None:
     network = st.objective.network(FAST)
     assert network is not None
-    objective = st.objective.build(photo, painting, FAST, vgg=network.double())
+    objective = st.objective.build(photo, painting, FAST, network=network.double())
     content = minimal.features(photo, vgg)[minimal.CONTENT_LAYER]
     style = {k: minimal.gram(x) for k, x in minimal.features(painting, vgg).items()}
     noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -176,7 +176,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tiny: Weights) -> Callable[..., Non
     def run(*words: str) -> None:
         monkeypatch.setattr(sys, "argv", ["minimal", *words])
         monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: None)
-        monkeypatch.setattr(st.vgg, "load_weights", lambda: tiny)
+        monkeypatch.setattr("styletut.weights.load_weights", lambda: tiny)
         monkeypatch.delitem(sys.modules, "styletut.minimal", raising=False)
         runpy.run_module("styletut.minimal", run_name="__main__")
 

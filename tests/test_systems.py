@@ -24,7 +24,7 @@ from torch import Tensor
 
 from styletut import lbfgsb, objective, recipes, samples, tiles, transfer, vgg
 from styletut.errors import DivergenceError, RecipeError
-from styletut.lowmem.tape import TapeObjective
+from styletut.lowmem.objective import TapeObjective
 
 pytestmark = pytest.mark.numerical
 

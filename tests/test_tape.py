@@ -165,8 +165,8 @@ def test_a_rim_that_is_too_narrow_would_be_noticed(monkeypatch: pytest.MonkeyPat
 
 def test_a_large_map_is_cut_and_a_small_one_is_not() -> None:
     network = net(["relu3_1"], dtype=torch.float32)
-    block1, block2, _ = tape.blocks(network.layers)
-    assert block1[0] == "conv1_1" and block1[-1] == "pool1" and block2[0] == "conv2_1"
+    block1, block2, _ = tape.blocks(network.sequence)
+    assert [block1[0].name, block1[-1].name, block2[0].name] == ["conv1_1", "pool1", "conv2_1"]
     large, small = torch.empty(1, 3, 2000, 3000, device="meta"), torch.empty(1, 3, 200, 300, device="meta")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(tape.STRIP, "meta", 1 << 20)

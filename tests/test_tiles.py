@@ -15,7 +15,7 @@ import styletut as st
 from styletut import objective, samples, tiles, vgg
 from styletut.errors import ImageError, RecipeError
 from styletut.losses import STYLE_LOSSES, TV_FORMS, total_variation
-from styletut.lowmem.tape import TapeObjective
+from styletut.lowmem.objective import TapeObjective
 from styletut.lowmem.tiles import Tiling
 from styletut.lowmem.windows import Window
 from styletut.recipes import Recipe
@@ -226,6 +226,14 @@ def test_the_halo_is_what_a_position_sees_beyond_its_own_pixels(network: str) ->
         where = seen.abs().sum((0, 1, 2)).nonzero().flatten()
         assert int(where.min()) >= middle * stride - halo
         assert int(where.max()) < (middle + 1) * stride + halo
+
+
+def test_what_tiles_cost_is_what_is_computed_twice() -> None:
+    assert Tiling((40, 20), (100, 100), stride=4, halo=8).overhead == 1
+    # Two tiles of 32 rows, each with 8 of the other.
+    assert Tiling((64, 10), (32, 100), stride=4, halo=8).overhead == 2 * 40 / 64
+    assert Tiling((64, 10), (32, 100), stride=4, halo=8).largest == 40 * 10
+    assert tiles.reach(None) == (1, 1)  # total variation depends on the next pixel
 
 
 def test_windows_of_windows() -> None:

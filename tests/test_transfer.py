@@ -29,7 +29,8 @@ from styletut.engine import devices, guard, scales
 from styletut.engine import estimate as estimating
 from styletut.engine.stepper import Stepper
 from styletut.errors import CheckpointError, DeviceError, DivergenceError, ImageError, RecipeError
-from styletut.lowmem.tape import TapeObjective
+from styletut.losses import STYLE_LOSSES
+from styletut.lowmem.objective import TapeObjective
 from styletut.recipes import Recipe
 from styletut.transfer import DivergenceWarning, Result, Run, estimate, iterate, pick_device, pick_precision, resume
 
@@ -741,7 +742,7 @@ def test_every_precision_runs_and_says_so(precision: str, photo: Tensor, paintin
 
 
 def test_in_bfloat16_the_mean_is_subtracted_exactly(photo: Tensor, painting: Tensor) -> None:
-    run = transfer.Run(photo, painting, SMALL.replace(precision="bfloat16"))
+    run = iterate(photo, painting, SMALL.replace(precision="bfloat16"))
     assert run.backend.vgg is not None and run.backend.vgg.layers[0] == "conv1_1"
     assert run.backend.vgg.convs["conv1_1"].weight.dtype == torch.bfloat16
     exact = vgg.VGG(["conv1_1"], weights=TINY)
@@ -800,10 +801,79 @@ def test_auto_is_float32_where_bfloat16_is_there_but_not_allowed(
 
 
 def test_auto_on_other_devices_asks_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for native, expected in ((True, "bfloat16"), (False, "float32")):
+    for native, capability, expected in (
+        (True, (8, 0), "bfloat16"),
+        (False, (7, 5), "float16"),  # Colab's T4
+        (False, (6, 1), "float32"),
+    ):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, n=native: n)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
         assert pick_precision("auto", torch.device("cuda")) == expected
-    assert pick_precision("auto", torch.device("mps")) == "float32"
+    for quicker, expected in ((True, "float16"), (False, "float32")):
+        monkeypatch.setattr(devices, "_half_is_quicker", lambda device, q=quicker: q)
+        assert pick_precision("auto", torch.device("mps")) == expected
+
+
+@pytest.mark.parametrize(("half", "quicker"), [(0.7, True), (0.8, False)])
+def test_half_precision_is_taken_where_it_is_measured_to_be_quicker(
+    half: float, quicker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock by which every convolution takes a second, or that share of it in float16."""
+    clock = itertools.accumulate(itertools.chain.from_iterable([[0.0, 1.0]] * 5 + [[0.0, half]] * 5))
+    monkeypatch.setattr(devices.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(devices.F, "conv2d", lambda x, weight, padding: x)
+    devices._half_is_quicker.cache_clear()
+    assert devices._half_is_quicker(torch.device("cpu")) is quicker
+    devices._half_is_quicker.cache_clear()
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize("style_loss", ["relative", "gatys", "mean-covariance"])
+def test_half_precision_gives_the_gradient_of_full_precision(
+    style_loss: str, photo: Tensor, painting: Tensor, oxford: vgg.Weights
+) -> None:
+    """On the real network, whose activations would overflow float16 without their scale; in strips and in tiles too."""
+    layers: dict[str, Any] = {"content_layers": {"relu3_1": 1.0}, "style_layers": {"relu1_1": 0.5, "relu3_1": 0.5}}
+    gradients, losses = {}, {}
+    for precision, tile in (("float32", None), ("float16", None), ("float16", 24)):
+        run = iterate(
+            photo, painting, "fast", weights=oxford, size=None, scales=((1.0, 1),), start="style",
+            precision=precision, tile=tile, device="cpu", style_loss=style_loss, **layers,
+        )  # fmt: skip
+        losses[precision, tile] = next(run).losses["total"]
+        assert run.state.variable.grad is not None
+        gradients[precision, tile] = run.state.variable.grad.flatten()
+    exact = gradients["float32", None]
+    for key in (("float16", None), ("float16", 24)):
+        assert losses[key] == pytest.approx(losses["float32", None], rel=0.01)
+        assert float(torch.nn.functional.cosine_similarity(gradients[key], exact, dim=0)) > 0.999
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+def test_every_style_loss_is_itself_in_every_precision(style_loss: str, photo: Tensor, painting: Tensor) -> None:
+    totals = {}
+    for precision in ("float64", "float32", "bfloat16", "float16"):
+        run = iterate(photo, painting, SMALL, style_loss=style_loss, precision=precision, start="style", device="cpu")
+        losses = next(run).losses
+        totals[precision] = sum(loss for name, loss in losses.items() if name.startswith("style/"))
+    assert totals["float64"] > 0
+    for precision, within in (("float32", 1e-3), ("float16", 0.05), ("bfloat16", 0.1)):
+        assert totals[precision] == pytest.approx(totals["float64"], rel=within), precision
+
+
+def test_a_gradient_too_small_for_float16_is_not_lost(photo: Tensor, painting: Tensor) -> None:
+    """Nor one that is too large for it."""
+    for weight in (1e-12, 1e9):
+        recipe = SMALL.replace(content_weight=0.1 * weight, style_weight=weight, tv_weight=0, start="noise")
+        runs = [iterate(photo, painting, recipe, precision=p, device="cpu") for p in ("float32", "float16")]
+        gradients = []
+        for run in runs:
+            next(run)
+            assert run.state.variable.grad is not None
+            gradients.append(run.state.variable.grad.flatten().double())
+        a, b = gradients
+        assert float(a @ b / (a.norm() * b.norm())) > 0.99
 
 
 def test_precisions_that_do_not_exist_are_refused() -> None:

@@ -22,7 +22,7 @@ from .inputs import Inputs
 from .team import Alone
 
 HALF_SCALE = 2.0**-6
-"""Of activations in float16, whose largest number is 65 504: with the Oxford weights pictures reach 17 000, and a
+"""Of activations in float16, whose largest number is 65 504: with the Oxford weights samples reach 24 000, and a
 checkerboard 30 000 (``python benchmarks/activations.py``)."""
 
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from .. import archives
-from ..errors import CheckpointError, StyletutError
+from ..errors import CheckpointError, CheckpointWarning, StyletutError, warn
 from ..files import atomic_file
+from ..objective import Extractor
 from ..recipes import Recipe
 from ..vgg import Weights
 from . import optimizers
-from .entries import Check, is_positive, is_single, is_tensor, is_whole
+from .entries import Check, is_single, is_tensor, is_whole
+from .execution import Execution
+from .inputs import Inputs
 from .state import RunState
+from .team import Alone
+
+if TYPE_CHECKING:
+    from .run import Run
 
 FORMAT = 2  # 1 held what torch's L-BFGS remembers
 
@@ -80,21 +89,24 @@ def read(path: Path) -> RunState:
     return RunState(**{field.name: saved[field.name] for field in fields})
 
 
-def recipe_of(state: RunState, path: Path, weights: str | Weights | None) -> Recipe:
-    """The recipe of a saved run, with ``weights`` where they could not be saved.
+def recipe_of(state: RunState, path: Path, weights: str | Weights | None, network: Extractor | None) -> Recipe:
+    """The recipe of a saved run, with the ``weights`` or the ``network`` that could not be saved.
 
     Raises:
-        CheckpointError: it is damaged, or needs weights.
+        CheckpointError: it is damaged, or needs one of them.
     """
+    objects = {"weights": weights, "network": network}
+    given = {name: value for name, value in objects.items() if value is not None}
     try:
-        recipe = Recipe.from_json(state.recipe)
-    except StyletutError as error:
-        raise CheckpointError(f"the run in {path} is damaged: {error}") from None
-    if weights is not None:
-        return recipe.replace(weights=weights)
-    if str(recipe.weights).startswith("<"):
-        raise CheckpointError(f"the run in {path} has weights that are no file, {recipe.weights}: give weights=")
-    return recipe
+        values = json.loads(state.recipe)
+        for name in objects:
+            if name not in given and str(values[name]).startswith("<"):
+                raise CheckpointError(f"the run in {path} has {name} that are no file, {values[name]}: give {name}=")
+        return Recipe.from_dict(values | given)
+    except CheckpointError:
+        raise
+    except (StyletutError, ValueError, TypeError, LookupError) as error:
+        raise CheckpointError(f"the run in {path} is damaged: {str(error).splitlines()[0]}") from None
 
 
 def check_fit(state: RunState, recipe: Recipe, fresh: RunState, sizes: list[tuple[int, int]], path: Path) -> None:
@@ -127,6 +139,46 @@ def check_fit(state: RunState, recipe: Recipe, fresh: RunState, sizes: list[tupl
         check(False, str(error).splitlines()[0])
 
 
+def load(
+    kind: type[Run],
+    path: Path,
+    weights: str | Weights | None = None,
+    network: Extractor | None = None,
+    **options: Any,
+) -> Run:
+    """A saved run, ready to go on; see `run.Run.load`."""
+    state = read(path)
+    recipe = recipe_of(state, path, weights, network)
+    before = {name: getattr(state, name) for name in ("checkpoint_every", "max_memory", "tile")}
+    given = {name: value for name, value in options.items() if value is not None}
+    execution = Execution(**({"checkpoint": path} | before | given))
+    inputs = Inputs.of(recipe, state.content, state.styles, state.style_weights, state.start)
+    run = kind(inputs, recipe, execution)
+    check_fit(state, recipe, run.state, run.sizes, path)
+    run.state = state.moved_to(run.state.variable)
+    return run
+
+
+class Keeper:
+    """Saves a run to its checkpoint. Where that fails it warns, once, for the picture is worth more."""
+
+    def __init__(self, execution: Execution, team: Alone) -> None:
+        self.path = Path(execution.checkpoint) if execution.checkpoint is not None and team.keeps else None
+        self._warned = False
+
+    def keep(self, save: Callable[[Path], object]) -> None:
+        """Save, if there is a checkpoint."""
+        if self.path is None:
+            return
+        try:
+            save(self.path)
+        except Exception as error:
+            if not self._warned:
+                reason = str(error) or "no memory to save the run"
+                warn(f"{reason}; it goes on all the same", CheckpointWarning)
+            self._warned = True
+
+
 def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] | None:
     """What an optimiser remembers of a picture of so many ``values``; None if that is not complete and sound.
 
@@ -136,15 +188,16 @@ def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] 
     states, groups = saved.get("state"), saved.get("param_groups")
     if not isinstance(states, dict) or not isinstance(groups, list) or len(groups) != 1:
         return None
-    if not isinstance(groups[0], dict) or not all(good(groups[0].get(name)) for name, good in _GROUP[kind].items()):
+    options = optimizers.KINDS[kind].options
+    if not isinstance(groups[0], dict) or not all(check(groups[0].get(name)) for name, check in options.items()):
         return None
-    group = {name: groups[0][name] for name in _GROUP[kind]}
+    group = {name: groups[0][name] for name in options}
     if not states and kind != "adam":  # nothing yet, or it was forgotten after a step went astray
         return {"state": {}, "param_groups": [group]}
     state = states.get(0)
     if list(states) != [0] or not isinstance(state, dict):
         return None
-    if kind == "lbfgs" and "step" in state:  # its name until it was found that torch does not move it
+    if kind == "lbfgs" and "step" in state:  # its former name, under which torch does not move it
         state = state | {"last_step": state["step"]}
 
     def vector(entry: Any) -> bool:
@@ -156,41 +209,12 @@ def remembered(saved: dict[str, Any], kind: str, values: int) -> dict[str, Any] 
         "vectors": lambda entry: isinstance(entry, list) and all(map(vector, entry)),
         "numbers": lambda entry: isinstance(entry, list) and all(map(is_single, entry)),
     }
-    wanted = _STATE[kind]
+    entries = optimizers.KINDS[kind].state
     steps = state.get("n_iter")
-    if kind == "torch-lbfgs" and isinstance(steps, int) and steps == 0:  # there was no slope to step along
-        wanted = {name: wanted[name] for name in ("func_evals", "n_iter")}
-    if not all(name in state and kinds[entry](state[name]) for name, entry in wanted.items()):
+    if kind == "torch-lbfgs" and isinstance(steps, int) and steps == 0:  # the gradient was zero
+        entries = {name: entries[name] for name in ("func_evals", "n_iter")}
+    if not all(name in state and kinds[entry](state[name]) for name, entry in entries.items()):
         return None
-    if len({len(state[name]) for name in ("s", "y", "old_dirs", "old_stps", "ro") if name in wanted}) > 1:
+    if len({len(state[name]) for name, entry in entries.items() if entry in ("vectors", "numbers")}) > 1:
         return None
-    return {"state": {0: {name: state[name] for name in wanted}}, "param_groups": [group]}
-
-
-_STATE: dict[str, dict[str, str]] = {
-    "sgd": {},
-    "lbfgs-b": {},
-    "adam": {"step": "number", "exp_avg": "vector", "exp_avg_sq": "vector"},
-    "lbfgs": {"gradient": "vector", "last_step": "vector", "s": "vectors", "y": "vectors"},
-    "torch-lbfgs": {
-        "d": "vector",
-        "t": "number",
-        "old_dirs": "vectors",
-        "old_stps": "vectors",
-        "ro": "numbers",
-        "H_diag": "number",
-        "prev_flat_grad": "vector",
-        "prev_loss": "number",
-        "func_evals": "number",
-        "n_iter": "number",
-    },
-}
-
-
-_GROUP: dict[str, dict[str, Check]] = {
-    "sgd": {},
-    "adam": {},
-    "lbfgs-b": {},
-    "lbfgs": {"first_step": is_positive, "history_size": is_whole(1)},
-    "torch-lbfgs": {"history_size": is_whole(1)},
-}
+    return {"state": {0: {name: state[name] for name in entries}}, "param_groups": [group]}

@@ -43,21 +43,28 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     return chosen
 
 
-def pick_precision(precision: str, device: torch.device) -> str:
+def pick_precision(precision: str, device: torch.device, *, half: bool = True) -> str:
     """What ``auto`` means on a device: what its hardware multiplies in, and the quickest.
 
     That is bfloat16 on processors and CUDA devices that have it; float16 on other CUDA devices with tensor cores, and
     on MPS if it is quicker there; float32 elsewhere.
 
+    Args:
+        half: whether the network can be computed in half precision, as a VGG can.
+
     Raises:
-        RecipeError: the precision is unknown, or the device does not have it.
+        RecipeError: the precision is unknown, or the device or the network does not have it.
     """
     if precision not in ("auto", *PRECISIONS):
         raise RecipeError(did_you_mean("precision", precision, ("auto", *PRECISIONS)))
     if precision == "float64" and device.type == "mps":
         raise RecipeError("Apple's MPS has no float64: use precision='float32' or device='cpu'")
+    if precision in ("bfloat16", "float16") and not half:
+        raise RecipeError(f"{precision} is for a VGG: use precision='float32' with another network")
     if precision != "auto":
         return precision
+    if not half:
+        return "float32"
     if device.type == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bfloat16"

@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import DivergenceWarning, warn
+from ..objective import Extractor
 from ..recipes import Recipe, get
 from ..vgg import Weights
 from . import progress as progress_of
 from . import signals, streams
+from .devices import own_modes
 from .execution import Execution
-from .inputs import Picture, Pictures
+from .inputs import Inputs, Picture, Pictures
 from .result import Result, Step
 from .run import Run
 
 
+@own_modes()
 def iterate(
     content: Pictures,
     style: Pictures | None,
@@ -56,7 +59,7 @@ def iterate(
     if isinstance(start, str):  # the recipe's field of that name
         changes["start"], start = start, None
     chosen = get(recipe).replace(**changes)
-    return Run(content, style, chosen, start=start, style_weights=style_weights, execution=execution)
+    return Run(Inputs.read(content, style, chosen, start, style_weights), chosen, execution)
 
 
 def stylize(
@@ -75,7 +78,7 @@ def stylize(
     the best picture is restored and a warning says at which step and which term.
 
     Args:
-        progress: show a progress bar, or in a notebook the picture and its loss on the way, with a stop button. A text
+        progress: show a progress bar, or in a notebook the picture and its loss so far, with a stop button. A text
             asks for the picture in a terminal too: ``"auto"``, or its protocol, ``"kitty"``, ``"iterm2"``, ``"sixel"``.
         callback: called with each `Step`; if it returns ``False`` the run stops.
 
@@ -96,6 +99,7 @@ def resume(
     path: str | os.PathLike[str],
     *,
     weights: str | Weights | None = None,
+    network: Extractor | None = None,
     progress: bool | str = True,
     callback: Callable[[Step], object] | None = None,
     **options: Any,
@@ -104,7 +108,7 @@ def resume(
 
     Args:
         path: what ``checkpoint=`` or `Run.save` wrote.
-        weights: only for runs whose weights were an object rather than a name.
+        weights, network: only for runs that had an object in their place rather than a name.
         progress, callback: as of `stylize`.
         **options: fields of `engine.execution.Execution`, where they shall not be what they were; a run may go on in
             one process or in any number, whatever began it.
@@ -112,7 +116,7 @@ def resume(
     Raises:
         CheckpointError: the file is missing or not a saved run.
     """
-    return drive(Run.load(path, weights=weights, **options), progress, callback)
+    return drive(Run.load(path, weights=weights, network=network, **options), progress, callback)
 
 
 def drive(run: Run, progress: bool | str = True, callback: Callable[[Step], object] | None = None) -> Result:

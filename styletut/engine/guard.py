@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Any
 
 DIVERGED = 1e3
 """A loss this many times the first one of its scale counts as divergence."""
@@ -53,7 +54,7 @@ def judge(losses: Mapping[str, float], record: Record, *, returns: bool, single:
     """
     total = losses["total"]
     if not math.isfinite(total):
-        term = next((name for name, loss in losses.items() if not math.isfinite(loss)), "total")
+        term = next(name for name, loss in losses.items() if not math.isfinite(loss))
         return Verdict(Action.STOP, record, f"{term} is {losses[term]}")
     if math.isnan(record.first):
         record = replace(record, first=total)
@@ -72,7 +73,8 @@ def judge(losses: Mapping[str, float], record: Record, *, returns: bool, single:
     return Verdict(Action.GO_ON, record)
 
 
-def ended_above(last: float, record: Record, *, single: bool) -> bool:
+def ended_above(history: Sequence[Mapping[str, Any]], record: Record, *, single: bool) -> bool:
     """Whether the last loss of a run is so far above its best one that the best picture is the result."""
+    last = history[-1]["losses"]["total"] if history else math.nan
     # The last trial of a line search need not be where it went, and next to nothing may change by any factor.
     return single and last > ENDED_ABOVE * record.best and last - record.best > 0.01 * abs(record.first)

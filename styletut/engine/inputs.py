@@ -50,12 +50,36 @@ class Inputs:
         contents = _batch(content, recipe)
         styles = _list(style, "style")
         weights = _weights(style_weights, len(styles))
+        return cls.of(recipe, contents, styles, weights, None if start is None else _picture(start, "start"))
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        content: Tensor,
+        styles: list[Tensor],
+        style_weights: list[float] | None,
+        start: Tensor | None,
+    ) -> Inputs:
+        """Pictures that have been read and have the recipe's size.
+
+        Raises:
+            ImageError, RecipeError: they do not fit each other or the recipe.
+        """
+        if style_weights is not None:
+            objective.shares_of(len(styles), style_weights)
+        if len(content) > recipe.batch:
+            raise RecipeError(
+                f"{len(content)} content pictures at once, but recipe {recipe.name!r} takes {recipe.batch}: "
+                "give them one by one, or replace(batch=...)"
+            )
+        if len(content) > 1 and recipe.optimizer in ("lbfgs", "lbfgs-b"):
+            raise RecipeError("L-BFGS couples the pictures of a batch: give them one by one, or use sgd or adam")
         if recipe.style_layers and recipe.style_weight and not styles:
             raise RecipeError(f"recipe {recipe.name!r} has style layers: give a style picture")
-        first = None if start is None else _picture(start, "start")
-        if first is not None and len(first) not in (1, len(contents)):
-            raise ImageError(f"{len(first)} start pictures for {len(contents)} of content: give one for each")
-        return cls(contents, styles, weights, first)
+        if start is not None and len(start) not in (1, len(content)):
+            raise ImageError(f"{len(start)} start pictures for {len(content)} of content: give one for each")
+        return cls(content, styles, style_weights, start)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -141,15 +165,7 @@ def _batch(content: Pictures, recipe: Recipe) -> Tensor:
     if len({p.shape for p in pictures}) > 1:
         sizes = ", ".join(f"{p.shape[-1]} x {p.shape[-2]}" for p in pictures)
         raise RecipeError(f"the pictures of a batch must have one size, not {sizes}: replace(size=(rows, columns))")
-    batch = torch.cat(pictures)
-    if len(batch) > recipe.batch:
-        raise RecipeError(
-            f"{len(batch)} content pictures at once, but recipe {recipe.name!r} takes {recipe.batch}: "
-            "give them one by one, or replace(batch=...)"
-        )
-    if len(batch) > 1 and recipe.optimizer in ("lbfgs", "lbfgs-b"):
-        raise RecipeError("L-BFGS couples the pictures of a batch: give them one by one, or use sgd or adam")
-    return batch
+    return torch.cat(pictures)
 
 
 def _is_grey(picture: Tensor) -> bool:

@@ -68,8 +68,8 @@ class LBFGSB(torch.optim.Optimizer):
                 loss = closure()
             return float(loss), _flat(picture.grad)
 
-        found, loss, _ = fmin_l_bfgs_b(evaluate, _flat(picture), m=group["history_size"], maxfun=group["evaluations"])
-        put(found)
+        minimum, loss, _ = fmin_l_bfgs_b(evaluate, _flat(picture), m=group["history_size"], maxfun=group["evaluations"])
+        put(minimum)
         return torch.tensor(float(loss))
 
 

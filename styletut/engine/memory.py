@@ -1,4 +1,4 @@
-"""How much memory a run takes, how much there is, and how to make do with it."""
+"""How much memory a run takes, how much is available, and how to stay within it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
+from .. import architecture
 from ..errors import RecipeError
 from ..losses import STYLE_LOSSES
 from ..lowmem.distributed import share
-from ..lowmem.tape import blocks, strips
+from ..lowmem.tape import blocks, count_convs, strips
 from ..lowmem.tiles import Tiling
 from ..recipes import Recipe
-from ..vgg import VGG, layers
+from ..vgg import VGG
+from . import optimizers
 
 TILES = (2048, 1536, 1024, 768, 512, 384)
 """Sides that are tried, in pixels. Below the last the halo would be most of what is computed."""
@@ -67,8 +69,8 @@ def parse(amount: int | float | str) -> int:
     Raises:
         RecipeError: it is no amount of memory.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]i?)?b?\s*", str(amount), re.IGNORECASE)
-    value = float(found[1]) * _UNITS[(found[2] or "").lower()] if found else 0.0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]i?)?b?\s*", str(amount), re.IGNORECASE)
+    value = float(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0.0
     if isinstance(amount, bool) or not 1 <= value < math.inf:
         raise RecipeError(f"{amount!r} is no amount of memory: write it like 4GB or 800MB")
     return int(value)
@@ -154,24 +156,20 @@ def needed(
         if not STYLE_LOSSES[recipe.style_loss].additive:
             for name in recipe.style_layers if recipe.style_weight else ():
                 target += batch * _values(vgg, name, size) * 4 * WHOLE_MAPS
-    copies = {
-        "sgd": 4,
-        "adam": 6,
-        "lbfgs": 6 + 2 * (recipe.memory if pairs is None else pairs),
-        "lbfgs-b": 6 + (2 * recipe.memory + 18) * (1 if precision == "float64" else 2),  # SciPy's own are in float64
-    }[recipe.optimizer]
+    picture_bytes = 8 if precision == "float64" else 4
+    copies = optimizers.copies(recipe, pairs, picture_bytes)
     copies += 1 if recipe.decorrelation else 0
     if vgg is None:  # beside a network these are small, and there when it has let go
         copies += EVALUATION
-    pictures = batch * math.prod(size) * copies * 3 * (8 if precision == "float64" else 4)
-    ours = recipe.optimizer == "lbfgs" and recipe.evaluations == 1
+    pictures = batch * math.prod(size) * copies * 3 * picture_bytes
+    ours = optimizers.kind(recipe) == "lbfgs"
     constant = (SCRATCH + (0 if tile is None else PIECES)) * bytes_each + (0 if ours else COMPILER)
     return int(network + target + pictures + constant)
 
 
 def _values(vgg: VGG, name: str, size: tuple[int, int]) -> float:
     """Values of a layer's features of a picture."""
-    layer = next(one for one in layers(vgg.network) if one.name == vgg.names[name])
+    layer = architecture.layer(vgg.names[name], vgg.network)
     return math.prod(size) * layer.channels / layer.stride**2
 
 
@@ -183,27 +181,26 @@ def _tape(
     A feature takes ``bytes_each``, its gradient ``gradients`` (as many, if not given).
     """
     ratio = (gradients or bytes_each) / bytes_each
-    found = {layer.name: layer for layer in layers(vgg.network)}
     kept = peak = 0.0
-    for names in blocks(vgg.layers):
-        first = found[names[0]]
+    for block in blocks(vgg.sequence):
+        first = block[0]
         rows, columns = max(1, size[0] // first.stride), max(1, size[1] // first.stride)
         row = columns * first.channels * bytes_each
-        convs = sum(name.startswith("conv") for name in names)
-        share = max(s.stop - s.start for _, s in strips(rows, row, convs, device)) / rows
-        for name, after in itertools.pairwise((*names, "")):
-            layer = found[name]
+        share = max(s.stop - s.start for _, s in strips(rows, row, count_convs(block), device)) / rows
+        for layer, after in itertools.pairwise((*block, None)):
+            assert layer is not None
+            pooled = after is not None and after.kind == "pool" and vgg.pooling == "max"
             values = (size[0] // layer.stride) * (size[1] // layer.stride) * layer.channels
-            if name in vgg.wanted:
-                kept += values * bytes_each if name != "relu1_1" else 0  # that one is computed again
-            elif layer.kind == "relu" and not (after.startswith("pool") and vgg.pooling == "max"):
+            if layer.name in vgg.wanted:
+                kept += values * bytes_each if layer.index != 1 else 0  # that one is computed again
+            elif layer.kind == "relu" and not pooled:
                 kept += values
             if layer.kind == "pool" and vgg.pooling == "max":
                 kept += 3 * values
         # In the backward pass three maps of a strip, a copy in float32 of one for its statistic, and the gradients of
         # the block's input and output.
         strip = rows * row * share
-        copy = strip * 4 / bytes_each if bytes_each == 2 and any(n in vgg.wanted for n in names) else 0
+        copy = strip * 4 / bytes_each if bytes_each == 2 and any(layer.name in vgg.wanted for layer in block) else 0
         handed = rows * row * (1.0 if share < 1 else 0.5)
         peak = max(peak, kept + 3 * ratio * strip + copy + ratio * handed / 2)
     return kept, peak
@@ -236,16 +233,16 @@ def plan(
     sides = [tile]
     if tile is None and vgg is not None:
         sides += [side for side in TILES if side < max(size)]
-    least = math.inf
+    smallest = math.inf
     for pairs in (recipe.memory, *(p for p in PAIRS if p < recipe.memory and recipe.optimizer == "lbfgs")):
         for side in sides:
-            took = cost(side, pairs)
-            if budget is None or took <= budget:
-                return Plan(side, pairs, took)
-            least = min(least, took)
+            taken = cost(side, pairs)
+            if budget is None or taken <= budget:
+                return Plan(side, pairs, taken)
+            smallest = min(smallest, taken)
     another = " or another optimizer than 'lbfgs'" if recipe.optimizer == "lbfgs" else ""
     raise RecipeError(
-        f"a picture of {size[1]} x {size[0]} takes {math.ceil(least / 1e6):,} MB at least, and it may take "
+        f"a picture of {size[1]} x {size[0]} takes {math.ceil(smallest / 1e6):,} MB at least, and it may take "
         f"{(budget or 0) // 10**6:,} MB: allow more memory, or choose a smaller size{another}"
     )
 

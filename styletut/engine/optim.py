@@ -30,7 +30,7 @@ class LBFGS(torch.optim.Optimizer):
     Args:
         params: the pictures.
         lr: share of each step that is taken.
-        history_size: pairs that a step is made of; between steps one less is kept, and the step on its way.
+        history_size: pairs that a step is made of; between steps one fewer is kept, and the step just taken.
         first_step: root mean square of the first step, in the parameters' own unit.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd edition, algorithm 7.4; the curvature condition of 7.2.
@@ -49,17 +49,17 @@ class LBFGS(torch.optim.Optimizer):
 
     def __init__(self, params: Any, lr: float = 1.0, history_size: int = 10, first_step: float = FIRST) -> None:
         super().__init__(params, {"lr": lr, "history_size": history_size, "first_step": first_step})
-        self._every: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
+        self._params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """One evaluation, and one step from it."""
         with torch.enable_grad():
             loss = closure()
-        group, state = self.param_groups[0], self.state[self._every[0]]
+        group, state = self.param_groups[0], self.state[self._params[0]]
         if not state:
             state |= {"gradient": None, "last_step": None, "s": [], "y": []}
-        gradient = torch.cat([p.grad.reshape(-1) for p in self._every if p.grad is not None])
+        gradient = torch.cat([p.grad.reshape(-1) for p in self._params if p.grad is not None])
         s, y = state["s"], state["y"]
         if state["gradient"] is not None:
             change = torch.sub(gradient, state["gradient"], out=state["gradient"])
@@ -76,7 +76,7 @@ class LBFGS(torch.optim.Optimizer):
             step = gradient * (-group["lr"] * size / gradient.norm().clamp(min=1e-30))
         state["gradient"], state["last_step"] = gradient, step
         start = 0
-        for p in self._every:
+        for p in self._params:
             p.add_(step[start : start + p.numel()].view_as(p))
             start += p.numel()
         return loss
@@ -149,8 +149,8 @@ class Spectrum:
 
     def picture(self, coordinates: Tensor) -> Tensor:
         """The picture (B, 3, H, W) at some coordinates of the same shape; differentiable, once."""
-        found: Tensor = _Picture.apply(coordinates, self)
-        return found
+        picture: Tensor = _Picture.apply(coordinates, self)
+        return picture
 
     @torch.no_grad()
     def coordinates(self, picture: Tensor) -> Tensor:
@@ -158,13 +158,13 @@ class Spectrum:
         return self._filter(picture, 1 / self.scale, torch.linalg.inv(self.mixture))
 
     def _filter(self, x: Tensor, scale: Tensor, mixture: Tensor) -> Tensor:
-        found = torch.empty_like(x, memory_format=torch.contiguous_format)
-        for picture, planes in zip(x, found, strict=True):
+        result = torch.empty_like(x, memory_format=torch.contiguous_format)
+        for picture, planes in zip(x, result, strict=True):
             for shares, plane in zip(mixture.tolist(), planes, strict=True):
                 # One by one: the spectra of a large picture take memory.
                 mixed = sum(share * channel for share, channel in zip(shares, picture, strict=True))
                 plane.copy_(torch.fft.irfft2(torch.fft.rfft2(mixed) * scale, s=self.size))
-        return found
+        return result
 
 
 class _Picture(torch.autograd.Function):
@@ -177,6 +177,6 @@ class _Picture(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         spectrum: Spectrum = ctx.spectrum
-        return spectrum._filter(slope, spectrum.scale, spectrum.mixture), None
+        return spectrum._filter(upstream, spectrum.scale, spectrum.mixture), None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from ..recipes import Recipe
 from . import lbfgsb, optim
 from .devices import without_compiler
+from .entries import Check, is_positive, is_whole
 
 
 def kind(recipe: Recipe) -> str:
@@ -17,10 +20,20 @@ def kind(recipe: Recipe) -> str:
     return "torch-lbfgs" if recipe.optimizer == "lbfgs" and recipe.evaluations > 1 else recipe.optimizer
 
 
+def check_available(recipe: Recipe) -> None:
+    """Look for what a recipe's optimiser needs.
+
+    Raises:
+        RecipeError: it needs SciPy, which is missing.
+    """
+    if recipe.optimizer == "lbfgs-b":
+        lbfgsb.require()
+
+
 def new(recipe: Recipe, variable: Tensor, pairs: int) -> torch.optim.Optimizer:
     """An optimiser of ``variable``; L-BFGS remembers so many ``pairs``."""
     with without_compiler():
-        return _NEW[kind(recipe)](recipe, variable, pairs)
+        return KINDS[kind(recipe)].new(recipe, variable, pairs)
 
 
 def _sgd(recipe: Recipe, variable: Tensor, pairs: int) -> torch.optim.Optimizer:
@@ -54,7 +67,61 @@ def _lbfgsb(recipe: Recipe, variable: Tensor, pairs: int) -> torch.optim.Optimiz
     return lbfgsb.LBFGSB([variable], recipe.memory, recipe.evaluations)
 
 
-_NEW = {"sgd": _sgd, "adam": _adam, "lbfgs": _lbfgs, "torch-lbfgs": _torch_lbfgs, "lbfgs-b": _lbfgsb}
+def _twice_a_pair(recipe: Recipe, pairs: int, bytes_each: int) -> float:
+    return 6 + 2 * pairs
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An optimiser: how it is made, what it takes, and what it remembers between steps.
+
+    ``new(recipe, variable, pairs)`` makes it; ``copies(recipe, pairs, bytes_each)`` is how many copies of the picture,
+    of so many bytes a value, there are with it. ``state`` are the entries of its state, each a ``vector`` as long as
+    the picture, a ``number``, ``vectors`` or ``numbers``; ``options`` are those entries of its parameter group that do
+    not follow from the recipe.
+    """
+
+    new: Callable[[Recipe, Tensor, int], torch.optim.Optimizer]
+    copies: Callable[[Recipe, int, int], float]
+    state: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Check] = field(default_factory=dict)
+
+
+KINDS = {
+    "sgd": Kind(_sgd, lambda *_: 4),
+    "adam": Kind(_adam, lambda *_: 6, {"step": "number", "exp_avg": "vector", "exp_avg_sq": "vector"}),
+    "lbfgs": Kind(
+        _lbfgs,
+        _twice_a_pair,
+        {"gradient": "vector", "last_step": "vector", "s": "vectors", "y": "vectors"},
+        {"first_step": is_positive, "history_size": is_whole(1)},
+    ),
+    "torch-lbfgs": Kind(
+        _torch_lbfgs,
+        _twice_a_pair,
+        {
+            "d": "vector",
+            "t": "number",
+            "old_dirs": "vectors",
+            "old_stps": "vectors",
+            "ro": "numbers",
+            "H_diag": "number",
+            "prev_flat_grad": "vector",
+            "prev_loss": "number",
+            "func_evals": "number",
+            "n_iter": "number",
+        },
+        {"history_size": is_whole(1)},
+    ),
+    # SciPy's own vectors are in float64.
+    "lbfgs-b": Kind(_lbfgsb, lambda recipe, pairs, bytes_each: 6 + (2 * recipe.memory + 18) * 8 / bytes_each),
+}
+"""All that there are; a new one is a line here, and its name among the choices of the recipe's ``optimizer``."""
+
+
+def copies(recipe: Recipe, pairs: int | None, bytes_each: int) -> float:
+    """Copies of the picture that there are with a recipe's optimiser, which remembers so many ``pairs``."""
+    return KINDS[kind(recipe)].copies(recipe, recipe.memory if pairs is None else pairs, bytes_each)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, iteration: int) -> None:

@@ -1,4 +1,4 @@
-"""What is seen of a run on its way: a bar in a terminal, and in a notebook the picture, its loss and a stop button.
+"""What is shown of a run while it runs: a bar in a terminal, and in a notebook the picture, its loss and a stop button.
 
 In a terminal that can show pictures the bar has the picture above it, if asked. Whatever is shown is updated in place,
 and so seldom that it takes no more than `SHARE` of the time. Nothing that is shown can end a run.

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from torch import Tensor
 from .. import __version__
 from ..images import save_image, to_pil
 from ..recipes import Recipe
+from . import scales
+from .inputs import Inputs
+from .state import RunState
 
 METADATA_KEY = "styletut"
 """Under this name a picture's file says how it was made."""
@@ -37,6 +40,20 @@ class Step:
     size: tuple[int, int]
     losses: dict[str, float]
     _picture: Callable[[], Tensor] = dataclasses.field(repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        state: RunState,
+        recipe: Recipe,
+        sizes: Sequence[tuple[int, int]],
+        losses: dict[str, float],
+        picture: Callable[[], Tensor],
+    ) -> Step:
+        """The step that a run has just taken."""
+        steps, size = recipe.scales[state.scale][1], sizes[state.scale]
+        place = (state.scale, len(sizes), state.iteration, steps)
+        return cls(*place, state.evaluations, state.seconds, size, losses, picture)
 
     def picture(self) -> Tensor:
         """The picture after this step, (B, 3, H, W) in [0, 1], on the CPU; a copy.
@@ -72,9 +89,34 @@ class Result:
     stopped: str | None
     inputs: dict[str, Any]
 
+    @classmethod
+    def of(
+        cls,
+        state: RunState,
+        recipe: Recipe,
+        inputs: Inputs,
+        picture: Tensor,
+        device: str,
+        precision: str,
+        stopped: str | None,
+    ) -> Result:
+        """The result of a run in some state."""
+        return cls(
+            picture=scales.resized(picture, inputs.size),
+            history=list(state.history),
+            frames=list(state.snapshots),
+            recipe=recipe,
+            seconds=state.seconds,
+            evaluations=state.evaluations,
+            device=device,
+            precision=precision,
+            stopped=stopped,
+            inputs=inputs.manifest(recipe),
+        )
+
     @property
     def snapshots(self) -> list[tuple[int, Tensor]]:
-        """Pairs (evaluations, picture in [0, 1]) of the pictures that were kept on the way."""
+        """Pairs (evaluations, picture in [0, 1]) of the snapshots."""
         return [(evaluations, frame.float() / 255) for evaluations, frame in self.frames]
 
     def manifest(self) -> dict[str, Any]:

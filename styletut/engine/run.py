@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, CheckpointWarning, DivergenceError, DivergenceWarning, ImageError, warn
+from ..errors import CheckpointError, DivergenceError, DivergenceWarning, ImageError, warn
 from ..recipes import Recipe
-from ..vgg import Weights
-from . import checkpoint, guard, lbfgsb, memory, scales
+from . import checkpoint, guard, memory, optimizers, scales
 from .backend import Backend
 from .devices import device_name, own_modes, pick_device, pick_precision, working_dtype
 from .execution import Execution
-from .inputs import Inputs, Picture, Pictures
+from .inputs import Inputs
 from .parametrization import Parametrization
 from .result import Result, Step
 from .state import RunState
@@ -35,53 +32,26 @@ class Run:
     """
 
     @own_modes()
-    def __init__(
-        self,
-        content: Pictures,
-        style: Pictures | None,
-        recipe: Recipe,
-        *,
-        start: Picture | None = None,
-        style_weights: Sequence[float] | None = None,
-        execution: Execution | None = None,
-        resized: bool = False,
-    ) -> None:
-        self.recipe, self.execution = recipe, execution or Execution()
-        self.device = pick_device(self.execution.device)
-        self.precision = pick_precision(recipe.precision, self.device)
-        self._team = Team(self.device) if self.execution.shared else Alone()
-        if recipe.optimizer == "lbfgs-b":
-            lbfgsb.require()
-        sized = recipe.replace(size=None) if resized else recipe
-        self.inputs = Inputs.read(content, style, sized, start, style_weights)
-        self.backend = Backend(recipe, self.inputs, self.execution, self.device, self.precision, self._team)
-        self.sizes = scales.sizes(recipe, self.inputs.size, self.backend.minimum_side)
+    def __init__(self, inputs: Inputs, recipe: Recipe, execution: Execution) -> None:
+        self.inputs, self.recipe, self.execution = inputs, recipe, execution
+        optimizers.check_available(recipe)
+        self.device = pick_device(execution.device)
+        self.precision = pick_precision(recipe.precision, self.device, half=isinstance(recipe.network, str))
+        self._team = Team(self.device) if execution.shared else Alone()
+        self.backend = Backend(recipe, inputs, execution, self.device, self.precision, self._team)
+        self.sizes = scales.sizes(recipe, inputs.size, self.backend.minimum_side)
         self.backend.plan(self.sizes[-1])  # now, before anything runs, if it does not fit
-        grey = recipe.keep_grey and self.inputs.grey
+        grey = recipe.keep_grey and inputs.grey
         self.parametrization = Parametrization(recipe, self.device, working_dtype(self.precision), grey)
-        self.state = self._first_state()
+        generator = torch.Generator().manual_seed(recipe.seed)
+        picture = scales.starting_picture(inputs, recipe, self.sizes[0], self.backend.mean, generator)
+        variable = self.parametrization.variable(picture)
+        self.state = RunState.of(recipe, inputs, execution, variable, generator)
         self.stopped: str | None = None
         self.stepper: Stepper | None = None
-        self._stopping = self._warned = False
+        self._stopping = False
+        self._keeper = checkpoint.Keeper(execution, self._team)
         self._steps = self._loop()
-
-    def _first_state(self) -> RunState:
-        generator = torch.Generator().manual_seed(self.recipe.seed)
-        picture = scales.starting_picture(self.inputs, self.recipe, self.sizes[0], self.backend.mean, generator)
-        variable = self.parametrization.variable(picture)
-        return RunState(
-            recipe=self.recipe.to_json(),
-            content=self.inputs.content,
-            styles=self.inputs.styles,
-            style_weights=self.inputs.style_weights,
-            start=self.inputs.start,
-            checkpoint_every=self.execution.checkpoint_every,
-            max_memory=self.execution.max_memory,  # type: ignore[arg-type]  # in bytes by now
-            tile=self.execution.tile,
-            variable=variable,
-            best_variable=variable,
-            generator=generator.get_state(),
-        )
 
     @property
     def plan(self) -> memory.Plan:
@@ -112,8 +82,6 @@ class Run:
         """Whether no step has begun that did not end."""
         return self.stepper is None or not self.stepper.within
 
-    # --- the optimisation ----------------------------------------------------------------------------
-
     def __iter__(self) -> Iterator[Step]:
         return self
 
@@ -124,7 +92,7 @@ class Run:
     def _loop(self) -> Iterator[Step]:
         state = self.state
         while state.scale < len(self.sizes):
-            with self._timed():
+            with state.timed():
                 stepper = self.stepper = self._begin_scale()
             while state.iteration < self.recipe.scales[state.scale][1]:
                 if self._team.any(self._stopping):
@@ -132,7 +100,7 @@ class Run:
                     self.stopped = "interrupted"
                     return
                 try:
-                    with self._timed():
+                    with state.timed():
                         stepper.step()
                 except Diverged as error:
                     self._team.unite(state.best_variable)
@@ -147,19 +115,12 @@ class Run:
             del stepper
             self._free()
         if self._ended_above:
+            last = self.history[-1]["losses"]["total"]
             warn(
-                f"the loss ended at {self._last:.3g} and had been {state.best:.3g}, the picture of which was kept: "
+                f"the loss ended at {last:.3g} and had been {state.best:.3g}, the picture of which was kept: "
                 f"lower the learning rate, which is {self.recipe.learning_rate:g}",
                 DivergenceWarning,
             )
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.state.seconds += time.perf_counter() - started
 
     def _begin_scale(self) -> Stepper:
         state, size = self.state, self.sizes[self.state.scale]
@@ -185,9 +146,7 @@ class Run:
                 )
             return self.picture()
 
-        steps, size = self.recipe.scales[state.scale][1], self.sizes[state.scale]
-        place = (state.scale, len(self.sizes), state.iteration, steps)
-        step = Step(*place, state.evaluations, state.seconds, size, losses, picture)
+        step = Step.of(state, self.recipe, self.sizes, losses, picture)
         self.history.append(step.record())
         interval = self.recipe.snapshot_every
         if interval and number % interval == 0:
@@ -202,22 +161,15 @@ class Run:
         if not math.isfinite(self.state.best) and not self.history:
             raise DivergenceError(f"{self.stopped}, and no picture came before it: check the pictures and the weights")
 
-    # --- the end, and saving -------------------------------------------------------------------------
-
     @property
     def finished(self) -> bool:
         """Whether the run went through all its steps."""
         return self.state.scale >= len(self.sizes) and self.stopped is None
 
     @property
-    def _last(self) -> float:
-        """The loss of the last evaluation that was recorded."""
-        return float(self.history[-1]["losses"]["total"]) if self.history else math.nan
-
-    @property
     def _ended_above(self) -> bool:
         single = self.recipe.evaluations == 1
-        return self.finished and guard.ended_above(self._last, self.state.record, single=single)
+        return self.finished and guard.ended_above(self.history, self.state.record, single=single)
 
     def _free(self) -> None:
         """Free what a scale needed, before the next one or the result: its optimiser remembers pictures."""
@@ -233,18 +185,9 @@ class Run:
         best picture too, and a `DivergenceWarning` has said so.
         """
         picture = self.picture(best=not self.finished or self._ended_above)
-        return Result(
-            picture=scales.resized(picture, self.inputs.size),
-            history=list(self.history),
-            frames=list(self.state.snapshots),
-            recipe=self.recipe,
-            seconds=self.state.seconds,
-            evaluations=self.state.evaluations,
-            device=device_name(self.device),
-            precision=self.precision,
-            stopped=self.stopped if self.finished or self.stopped else "interrupted",
-            inputs=self.inputs.manifest(self.recipe),
-        )
+        stopped = self.stopped if self.finished or self.stopped else "interrupted"
+        where = device_name(self.device), self.precision
+        return Result.of(self.state, self.recipe, self.inputs, picture, *where, stopped)
 
     @own_modes()
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -253,51 +196,30 @@ class Run:
         Raises:
             CheckpointError: it cannot be written, a step was broken off in the middle, or the picture is not finite.
         """
-        state, stepper = self.state, self.stepper
+        state = self.state
         if not self.between_steps:
             raise CheckpointError("a step was broken off in the middle: resume from the checkpoint before it")
         if not is_finite(state.variable):
             raise CheckpointError("the picture is no longer finite: resume from the checkpoint before it")
-        remembered = stepper.memory() if stepper is not None and state.iteration else state.optimizer
+        remembered = self.stepper.memory() if self.stepper and state.iteration else state.optimizer
         checkpoint.write(Path(path), state, remembered)
         return Path(path)
 
     def keep(self) -> None:
         """Save the run to its checkpoint, if it has one. Where that fails it warns, once: the picture is worth more."""
-        if self.execution.checkpoint is None or not self._team.keeps:
-            return
-        try:
-            self.save(self.execution.checkpoint)
-        except Exception as error:
-            if not self._warned:
-                reason = str(error) or "no memory to save the run"
-                warn(f"{reason}; it goes on all the same", CheckpointWarning)
-            self._warned = True
+        self._keeper.keep(self.save)
 
     @classmethod
     @own_modes()
-    def load(cls, path: str | os.PathLike[str], *, weights: str | Weights | None = None, **options: Any) -> Run:
+    def load(cls, path: str | os.PathLike[str], **options: Any) -> Run:
         """The run that `save` wrote, ready to go on; it keeps saving itself to ``path``.
 
         Args:
-            weights: only for runs whose weights were an object rather than a name.
-            **options: fields of `execution.Execution`, if they shall not be what they were.
+            **options: fields of `execution.Execution`, if they shall not be what they were; ``weights`` or ``network``
+                for runs that had an object in their place rather than a name.
 
         Raises:
             CheckpointError: the file is missing, damaged or not a saved run.
             WeightsError, DeviceError, RecipeError: its weights are gone, or what is given here does not fit.
         """
-        path = Path(path)
-        state = checkpoint.read(path)
-        recipe = checkpoint.recipe_of(state, path, weights)
-        kept = {name: getattr(state, name) for name in ("checkpoint_every", "max_memory", "tile")}
-        given = {name: value for name, value in options.items() if value is not None}
-        execution = Execution(**({"checkpoint": path} | kept | given))
-        start, shares = state.start, state.style_weights
-        # The content in the file has its working size already.
-        run = cls(
-            state.content, state.styles, recipe, start=start, style_weights=shares, execution=execution, resized=True
-        )
-        checkpoint.check_fit(state, recipe, run.state, run.sizes, path)
-        run.state = state.moved_to(run.state.variable)
-        return run
+        return checkpoint.load(cls, Path(path), **options)

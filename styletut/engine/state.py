@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from ..recipes import Recipe
 from . import guard
 from .entries import (
     Check,
@@ -26,6 +31,8 @@ from .entries import (
     list_of,
     or_none,
 )
+from .execution import Execution
+from .inputs import Inputs
 
 
 def _be(what: str, check: Check) -> dict[str, Any]:
@@ -70,6 +77,26 @@ class RunState:
         default_factory=list, metadata=_be("a list of pictures", list_of(is_snapshot))
     )
 
+    @classmethod
+    def of(
+        cls, recipe: Recipe, inputs: Inputs, execution: Execution, variable: Tensor, generator: torch.Generator
+    ) -> RunState:
+        """The state of a run before its first step."""
+        assert execution.max_memory is None or isinstance(execution.max_memory, int)
+        return cls(
+            recipe=recipe.to_json(),
+            content=inputs.content,
+            styles=inputs.styles,
+            style_weights=inputs.style_weights,
+            start=inputs.start,
+            checkpoint_every=execution.checkpoint_every,
+            max_memory=execution.max_memory,
+            tile=execution.tile,
+            variable=variable,
+            best_variable=variable,
+            generator=generator.get_state(),
+        )
+
     @property
     def record(self) -> guard.Record:
         """What the guard remembers."""
@@ -78,6 +105,15 @@ class RunState:
     @record.setter
     def record(self, record: guard.Record) -> None:
         self.first, self.best, self.returned = record.first, record.best, record.returned
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the seconds that the block takes."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - started
 
     def begin_scale(self) -> None:
         """Nothing is known of a scale's losses before its first step."""

@@ -27,7 +27,7 @@ from torch import Tensor
 from ..errors import DeviceError
 from ..objective import Term
 from ..vgg import VGG
-from .tape import Kept
+from .objective import Kept
 from .tiles import TiledObjective, Tiling
 from .windows import Tile
 

@@ -43,8 +43,8 @@ def gradient(term: Term, x: Tensor, upstream: Statistic, window: Window | None =
         return _of_gram_matrix(x, upstream[0])
     part = x.detach().requires_grad_(True)
     with torch.enable_grad():
-        found = term.statistic(part)
-        (result,) = torch.autograd.grad(found, part, tuple(upstream))
+        measured = term.statistic(part)
+        (result,) = torch.autograd.grad(measured, part, tuple(upstream))
     return result
 
 

@@ -13,21 +13,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn import grad
 
-from ..losses import Statistic, StyleLoss
-from ..objective import Objective, Reader, Term
+from ..architecture import Layer
 from ..vgg import VGG, divided
-from . import gradients
-from .windows import Tile, Window, whole
+from .windows import Window
 
 STRIP = {"cpu": 16 << 20}
 """Bytes of the largest feature map of a strip, by device."""
@@ -63,11 +58,11 @@ class Tape:
         self._vgg = vgg
         self._blocks: list[tuple[torch.Size, list[_Strip]]] = []
         self._image = x = vgg.prepare(image)
-        for names in blocks(vgg.layers):
+        for block in blocks(vgg.sequence):
             size, out = x.shape, None
             strips_done = []
-            for core, padded in _cut(vgg, names, x):
-                strip = _Strip(vgg, names, core, padded, keep)
+            for core, padded in _cut(vgg, block, x):
+                strip = _Strip(vgg, block, core, padded, keep)
                 part = strip.forward(x, on_features)
                 strips_done.append(strip)
                 rows = strip.divided(size[-2])
@@ -129,9 +124,9 @@ class _Strip:
     ``core`` are the rows of the block's input that it is responsible for, ``padded`` those with the halo.
     """
 
-    def __init__(self, vgg: VGG, names: Sequence[str], core: slice, padded: slice, keep: bool) -> None:
-        self.vgg, self.names, self.core, self.padded, self.keep = vgg, names, core, padded, keep
-        self.stride = _stride(names[-1])
+    def __init__(self, vgg: VGG, block: Sequence[Layer], core: slice, padded: slice, keep: bool) -> None:
+        self.vgg, self.block, self.core, self.padded, self.keep = vgg, block, core, padded, keep
+        self.stride = _stride(block[-1])
         self._sizes: list[torch.Size] = []
         self._kept: list[tuple[Tensor, ...]] = []
         self._features: dict[str, Tensor] = {}
@@ -149,15 +144,18 @@ class _Strip:
         """The core rows of the last layer."""
         vgg = self.vgg
         x = x[:, :, self.padded]
-        for name, after in itertools.pairwise((*self.names, "")):
+        stored = False
+        for layer, after in itertools.pairwise((*self.block, None)):
+            assert layer is not None
             before = x
             kept: tuple[Tensor, ...] = ()
-            if name.startswith("conv"):
-                x = vgg.conv(name)(x)
-            elif name.startswith("relu"):
-                x = F.relu(x, inplace=name.replace("relu", "conv") not in self._features)
+            if layer.kind == "conv":
+                x = vgg.conv(layer.name)(x)
+            elif layer.kind == "relu":
+                x = F.relu(x, inplace=not stored)
                 # In max pooling the maximum tells the sign, and the other values get no gradient anyway.
-                if self.keep and name not in vgg.wanted and not (after.startswith("pool") and vgg.pooling == "max"):
+                pooled = after is not None and after.kind == "pool" and vgg.pooling == "max"
+                if self.keep and layer.name not in vgg.wanted and not pooled:
                     kept = (x.bool(),)
             elif vgg.pooling != "max":
                 x = F.avg_pool2d(x, 2, ceil_mode=vgg.rounds_up, count_include_pad=False)
@@ -173,12 +171,14 @@ class _Strip:
                 self._sizes.append(before.shape)
                 self._kept.append(kept)
             del before, kept
-            if name in vgg.wanted:
-                part, window = self._core_of(name, x)
-                for asked in vgg.asked[name]:
+            stored = False
+            if layer.name in vgg.wanted:
+                part, window = self._core_of(layer, x)
+                for asked in vgg.asked[layer.name]:
                     on_features(asked, part, window)
-                if (self.keep and name != "relu1_1") or name.startswith("conv"):
-                    self._features[name] = x
+                stored = (self.keep and layer.index != 1) or layer.kind == "conv"
+                if stored:
+                    self._features[layer.name] = x
         return x[:, :, self._core_rows(self.stride)]
 
     def backward(self, g: Tensor | None, image: Tensor | None, feature_gradient: FeatureGradient) -> Tensor | None:
@@ -189,19 +189,19 @@ class _Strip:
         vgg = self.vgg
         if g is not None:
             g = self._padded(g, self.stride)
-        for name in reversed(self.names):
+        for layer in reversed(self.block):
             size, kept = self._sizes.pop(), self._kept.pop()
-            features = self._features.pop(name, None)
-            if name in vgg.wanted and features is None:
+            features = self._features.pop(layer.name, None)
+            if layer.name in vgg.wanted and features is None:  # the first ReLU's
                 assert image is not None
-                features = vgg.conv("conv1_1")(image[:, :, self.padded]).relu_()
+                features = vgg.conv(vgg.sequence[0].name)(image[:, :, self.padded]).relu_()
             if features is not None:
-                g = self._add(name, features, g, feature_gradient)
+                g = self._add(layer, features, g, feature_gradient)
             if g is None:
                 continue
-            if name.startswith("conv"):
-                g = _input_gradient(size, vgg.conv(name).weight, g)
-            elif name.startswith("relu"):
+            if layer.kind == "conv":
+                g = _input_gradient(size, vgg.conv(layer.name).weight, g)
+            elif layer.kind == "relu":
                 if features is not None:
                     g.mul_(features.bool())
                 elif kept:
@@ -215,22 +215,24 @@ class _Strip:
             del features, kept
         return g
 
-    def _add(self, name: str, features: Tensor, g: Tensor | None, feature_gradient: FeatureGradient) -> Tensor | None:
+    def _add(
+        self, layer: Layer, features: Tensor, g: Tensor | None, feature_gradient: FeatureGradient
+    ) -> Tensor | None:
         """The gradient, with that of the losses which read a layer."""
-        part, window = self._core_of(name, features)
-        for asked in self.vgg.asked[name]:
+        part, window = self._core_of(layer, features)
+        for asked in self.vgg.asked[layer.name]:
             own = feature_gradient(asked, part, window)
             if own is None:
                 continue
             if g is None:
-                g = self._padded(own, _stride(name))
+                g = self._padded(own, _stride(layer))
             else:
-                g[:, :, self._core_rows(_stride(name))].add_(own)
+                g[:, :, self._core_rows(_stride(layer))].add_(own)
         return g
 
-    def _core_of(self, name: str, x: Tensor) -> tuple[Tensor, Window]:
+    def _core_of(self, layer: Layer, x: Tensor) -> tuple[Tensor, Window]:
         """The core rows of a map, and where they lie in the whole."""
-        stride = _stride(name)
+        stride = _stride(layer)
         rows = slice(self.divided(self.core.start, stride), self.divided(self.core.stop, stride))
         return self.vgg.true_features(x[:, :, self._core_rows(stride)]), Window(rows, slice(0, x.shape[-1]))
 
@@ -246,21 +248,26 @@ class _Strip:
         return F.pad(g, (0, 0, above, below)) if above or below else g
 
 
-def _stride(name: str) -> int:
+def _stride(layer: Layer) -> int:
     """Stride of a layer within its block."""
-    return 2 if name.startswith("pool") else 1
+    return 2 if layer.kind == "pool" else 1
 
 
-def blocks(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def blocks(sequence: Sequence[Layer]) -> Iterator[tuple[Layer, ...]]:
     """The layers, block by block; a block ends with its pooling."""
-    for _, block in itertools.groupby(names, key=lambda name: name[4]):
+    for _, block in itertools.groupby(sequence, key=lambda layer: layer.block):
         yield tuple(block)
 
 
-def _cut(vgg: VGG, names: Sequence[str], x: Tensor) -> Iterator[tuple[slice, slice]]:
+def count_convs(block: Sequence[Layer]) -> int:
+    """Convolutions in a block."""
+    return sum(layer.kind == "conv" for layer in block)
+
+
+def _cut(vgg: VGG, block: Sequence[Layer], x: Tensor) -> Iterator[tuple[slice, slice]]:
     """Core and padded rows of the strips of a block whose input is ``x``."""
-    row = x.shape[0] * x.shape[-1] * vgg.conv(names[0]).out_channels * x.element_size()
-    return strips(x.shape[-2], row, sum(name.startswith("conv") for name in names), x.device.type)
+    row = x.shape[0] * x.shape[-1] * vgg.conv(block[0].name).out_channels * x.element_size()
+    return strips(x.shape[-2], row, count_convs(block), x.device.type)
 
 
 def strips(rows: int, row: int, convs: int, device: str) -> Iterator[tuple[slice, slice]]:
@@ -314,218 +321,3 @@ def _unpool_average(g: Tensor, size: torch.Size) -> Tensor:
     g = F.interpolate(g, scale_factor=2)[..., : size[-2], : size[-1]]
     beyond = size[-1] - g.shape[-1], size[-2] - g.shape[-2]
     return F.pad(g, (0, beyond[0], 0, beyond[1])) if any(beyond) else g  # an odd row or column is in no window
-
-
-# --- the objective by tape ---------------------------------------------------------------------------
-
-
-@dataclass
-class Kept:
-    """What one forward pass keeps for the backward pass, and how many tensors each term's statistic has."""
-
-    tapes: list[Tape] = field(default_factory=list)
-    maps: dict[str, Tensor] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-class TapeObjective(Objective):
-    """`Objective` whose gradient a `Tape` computes: the same losses and gradient, in less memory and time.
-
-    Args:
-        network, terms: as of the objective that it stands for.
-    """
-
-    network: VGG | None
-
-    def __init__(self, network: VGG | None, terms: Sequence[Term]) -> None:
-        super().__init__(network, terms)
-
-    def tiling(self, picture: Tensor) -> list[Tile]:
-        """The pieces that a picture is computed in: here it is one by itself."""
-        return [whole(picture)]
-
-    def __call__(self, picture: Tensor) -> dict[str, Tensor]:
-        """Every weighted loss of ``picture`` (B, 3, H, W), and their ``total``; all scalars."""
-        size = (picture.shape[-2], picture.shape[-1])
-        statistics = self.statistics(picture)
-        losses = {
-            term.name: term.weight * term.loss(statistics[term.name], self._positions(term, size), math.prod(size))
-            for term in self.terms
-        }
-        losses["total"] = torch.stack(list(losses.values())).sum()
-        return losses
-
-    def statistics(self, picture: Tensor) -> dict[str, Statistic]:
-        """The statistic of every term of the whole picture; differentiable, once."""
-        kept = Kept()
-        if picture.requires_grad and torch.is_grad_enabled():
-            tensors = iter(_Statistics.apply(picture, self, kept))
-        else:
-            tensors = iter(self._forward(picture, kept))
-        return {name: tuple(itertools.islice(tensors, count)) for name, count in kept.counts.items()}
-
-    @torch.no_grad()
-    def _forward(self, picture: Tensor, kept: Kept) -> tuple[Tensor, ...]:
-        """The statistics' tensors, one after the other."""
-        size = (picture.shape[-2], picture.shape[-1])
-        sums: dict[str, Statistic] = {}
-        tiling = self.tiling(picture)
-        for tile in tiling:
-            padded = tile.padded.of(picture)
-
-            def add(layer: str | None, x: Tensor, window: Window, tile: Tile = tile) -> None:
-                for term, here, core in self._terms(layer, tile, window, picture):
-                    if term.reduction is None:
-                        _place(kept.maps, term.name, here.of(x), core, self._map_size(term, size))
-                        continue
-                    part = gradients.statistic(term, here.of(x), core)
-                    share = self._share(term, core, size)
-                    sums[term.name] = _added(sums.get(term.name), part, share)
-
-            if self.network is not None:
-                keep = picture.requires_grad and len(tiling) == 1
-                tape = Tape(self.network, padded, add, keep=keep)
-                if keep:
-                    kept.tapes.append(tape)
-            add(None, padded, tile.padded.within(tile.padded))
-        for term in self.terms:
-            if term.reduction is None:
-                sums[term.name] = term.statistic(kept.maps[term.name])
-            kept.counts[term.name] = len(sums[term.name])
-        return tuple(itertools.chain.from_iterable(sums[name] for name in kept.counts))
-
-    @torch.no_grad()
-    def _backward(self, picture: Tensor, kept: Kept, tensors: Sequence[Tensor]) -> Tensor:
-        """The gradient with respect to the picture, from that with respect to the statistics' tensors."""
-        size, rest = (picture.shape[-2], picture.shape[-1]), iter(tensors)
-        upstream = {name: tuple(itertools.islice(rest, count)) for name, count in kept.counts.items()}
-        of_maps = {
-            term.name: gradients.gradient(term, kept.maps[term.name], upstream[term.name])
-            for term in self.terms
-            if term.reduction is None
-        }
-        result = torch.zeros_like(picture)
-        for tile in self.tiling(picture):
-            padded, part = tile.padded.of(picture), tile.padded.of(result)
-
-            def feature_gradient(layer: str | None, x: Tensor, window: Window, tile: Tile = tile) -> Tensor | None:
-                total: Tensor | None = None
-                for term, here, core in self._terms(layer, tile, window, picture):
-                    if term.reduction is None:
-                        found = core.of(of_maps[term.name]).clone()
-                    else:
-                        share = self._share(term, core, size)
-                        scaled = tuple(share * each for each in upstream[term.name])
-                        found = gradients.gradient(term, here.of(x), scaled, core)
-                    if total is None and found.shape == x.shape:
-                        total = found
-                    else:
-                        total = torch.zeros_like(x) if total is None else total
-                        here.of(total).add_(found)
-                return total
-
-            if self.network is not None:
-                tape = kept.tapes.pop() if kept.tapes else Tape(self.network, padded, lambda *_: None)
-                part.add_(tape.gradient(feature_gradient))
-                del tape
-            of_image = feature_gradient(None, padded, tile.padded.within(tile.padded))
-            if of_image is not None:
-                part.add_(of_image)
-        return result
-
-    def _terms(
-        self, layer: str | None, tile: Tile, window: Window, picture: Tensor
-    ) -> Iterator[tuple[Term, Window, Window]]:
-        """The terms on a layer, each with the part of a window that it reads, and its place in the whole map."""
-        for term in self.terms:
-            if term.layer == layer:
-                stride = 1 if self.network is None or layer is None else self.network.strides[layer]
-                here, core = tile.part(window, stride, self.network is not None and self.network.rounds_up)
-                if core.pixels:
-                    yield term, here if layer is not None else core.with_next(picture).within(tile.padded), core
-
-    def _map_size(self, term: Term, size: tuple[int, int]) -> tuple[int, int]:
-        return size if self.network is None or term.layer is None else self.network.map_size(term.layer, size)
-
-    def _positions(self, term: Term, size: tuple[int, int]) -> int:
-        return math.prod(self._map_size(term, size))
-
-    def _share(self, term: Term, core: Window, size: tuple[int, int]) -> float:
-        """The share of a part's statistic in that of the whole."""
-        return core.pixels / self._positions(term, size) if term.reduction == "mean" else 1.0
-
-
-class _Statistics(torch.autograd.Function):
-    """An objective's statistics as one node of the graph."""
-
-    @staticmethod
-    def forward(ctx: Any, picture: Tensor, goal: TapeObjective, kept: Kept) -> tuple[Tensor, ...]:
-        ctx.goal, ctx.kept = goal, kept
-        ctx.save_for_backward(picture)
-        return goal._forward(picture, kept)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.goal._backward(*ctx.saved_tensors, ctx.kept, upstream), None, None
-
-
-def _added(total: Statistic | None, part: Statistic, share: float) -> Statistic:
-    """A statistic and the share of another."""
-    part = tuple(share * each for each in part) if share != 1 else part
-    return part if total is None else tuple(a + b for a, b in zip(total, part, strict=True))
-
-
-def _place(maps: dict[str, Tensor], name: str, x: Tensor, core: Window, size: tuple[int, int]) -> None:
-    """Put a part of a feature map where it belongs in the whole."""
-    if core.size == size:
-        maps[name] = x
-        return
-    if name not in maps:
-        maps[name] = x.new_empty((*x.shape[:2], *size)).to(memory_format=torch.channels_last)
-    core.of(maps[name]).copy_(x)
-
-
-class TapeReader(Reader):
-    """Reads targets from a VGG without ever holding the largest feature maps as a whole."""
-
-    def tiling(self, network: VGG, picture: Tensor) -> list[Tile]:
-        """The pieces that a picture is computed in: here it is one by itself."""
-        return [whole(picture)]
-
-    def features(self, network: VGG, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:  # type: ignore[override]
-        """Features at some layers."""
-        size, found = (picture.shape[-2], picture.shape[-1]), dict[str, Tensor]()
-
-        def place(name: str, x: Tensor, core: Window) -> None:
-            _place(found, name, x, core, network.map_size(name, size))
-
-        self._read(network, picture, layers, place)
-        return found
-
-    def statistics(  # type: ignore[override]
-        self, network: VGG, picture: Tensor, layers: Iterable[str], loss: StyleLoss
-    ) -> dict[str, Statistic]:
-        """A style loss's statistic at some layers."""
-        if not loss.additive:
-            return {name: loss.statistic(x) for name, x in self.features(network, picture, layers).items()}
-        size, found = (picture.shape[-2], picture.shape[-1]), dict[str, Statistic]()
-
-        def add(name: str, x: Tensor, core: Window) -> None:
-            share = core.pixels / math.prod(network.map_size(name, size))
-            found[name] = _added(found.get(name), loss.statistic(x), share)
-
-        self._read(network, picture, layers, add)
-        return found
-
-    def _read(self, network: VGG, picture: Tensor, layers: Iterable[str], use: OnFeatures) -> None:
-        """Hand over the feature maps part by part, each with its place in the whole."""
-        layers = set(layers)
-        for tile in self.tiling(network, picture):
-
-            def on_features(name: str, x: Tensor, window: Window, tile: Tile = tile) -> None:
-                here, core = tile.part(window, network.strides[name], network.rounds_up)
-                if name in layers and core.pixels:
-                    use(name, here.of(x), core)
-
-            Tape(network, tile.padded.of(picture), on_features, keep=False)

@@ -23,8 +23,8 @@ from .. import objective
 from ..errors import RecipeError
 from ..objective import Term
 from ..recipes import Recipe
-from ..vgg import VGG, layers
-from .tape import TapeObjective, TapeReader
+from ..vgg import VGG
+from .objective import TapeObjective, TapeReader
 from .windows import Tile, Window
 
 
@@ -97,7 +97,7 @@ def reach(vgg: VGG | None) -> tuple[int, int]:
     """
     if vgg is None:
         return 1, 1  # total variation looks at the next pixel
-    deepest = next(layer for layer in layers(vgg.network) if layer.name == vgg.layers[-1])
+    deepest = vgg.deepest
     beyond = (deepest.receptive_field - deepest.stride) // 2
     return deepest.stride, math.ceil(beyond / deepest.stride) * deepest.stride
 

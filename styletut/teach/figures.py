@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .curves import TERMS as TERMS
 from .curves import loss_curves as loss_curves
 from .interactive import HTMLFigure as HTMLFigure
 from .interactive import divider as divider
@@ -37,6 +38,7 @@ from .panels import gallery as gallery
 from .pictures import FigureError as FigureError
 
 __all__ = [
+    "TERMS",
     "FigureError",
     "HTMLFigure",
     "Live",

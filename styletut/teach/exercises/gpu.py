@@ -8,7 +8,7 @@ from .kinds import Function, Value
 
 
 def _operations(name: str, inputs: int, size: int, *, filters: int = 9, each: int = 2, strided: bool = True) -> int:
-    """Multiplications and additions of one convolution, on the way there."""
+    """Multiplications and additions of one convolution, in the forward pass."""
     layer = next(layer for layer in layers("vgg19") if layer.name == name)
     side = size // layer.stride if strided else size
     return each * filters * inputs * layer.channels * side**2
@@ -25,7 +25,7 @@ EXERCISES: dict[str, Value | Function] = {
             "A multiplication and an addition: two operations each.": lambda: _operations("conv3_2", 256, 512, each=1),
             "Stride 4: 128 x 128 positions, not 512 x 512.": lambda: _operations("conv3_2", 256, 512, strided=False),
             "A 3 x 3 filter has 9 numbers for each channel in.": lambda: _operations("conv3_2", 256, 512, filters=1),
-            "There only: the way back is not asked for.": lambda: 2 * _operations("conv3_2", 256, 512),
+            "The forward pass only: the backward pass is not asked for.": lambda: 2 * _operations("conv3_2", 256, 512),
         },
         tolerance=1e-6,
     ),
