@@ -64,12 +64,12 @@ def pictures(size: int, folder: Path) -> tuple[Path, Path]:
     """The square photograph of that side, and the painting with as many pixels, as files."""
     import styletut as st
 
-    found = []
+    results = []
     for name in (CONTENT, STYLE):
         picture = st.samples.load(name)
         fitted = st.images.resize(picture, size * size, fit="pixels", upscale=True)
-        found.append(st.images.save_image(fitted, folder / f"{name}-{size}.png"))
-    return found[0], found[1]
+        results.append(st.images.save_image(fitted, folder / f"{name}-{size}.png"))
+    return results[0], results[1]
 
 
 def theirs(content: Path, style: Path) -> Any:
@@ -149,7 +149,7 @@ def speed(size: int, rounds: int = 5) -> dict[str, Any]:
 def operations(rows: int, columns: int) -> float:
     """Multiplications and additions of an evaluation: every convolution forward and back, every Gram matrix.
 
-    The way back needs the gradient with respect to the input only; of the first layer, that is the picture.
+    The backward pass needs the gradient with respect to the input only; of the first layer, that is the picture.
     """
     import styletut as st
 
@@ -202,7 +202,7 @@ def first_step(system: str, folder: str) -> dict[str, float]:
 
 
 def start() -> dict[str, Any]:
-    """Seconds from the start of a process to the end of its first step at 256 pixels, least of three."""
+    """Seconds from the start of a process to the end of its first step at 256 pixels, the smallest of three."""
     with tempfile.TemporaryDirectory() as name:
         pictures(256, Path(name))
         times: dict[str, list[float]] = {system: [] for system in SYSTEMS}
@@ -210,7 +210,7 @@ def start() -> dict[str, Any]:
             for system in SYSTEMS:
                 begun = time.time()
                 times[system].append(child("--first-step", system, name)["done"] - begun)
-    return {system: min(found) for system, found in times.items()}
+    return {system: min(results) for system, results in times.items()}
 
 
 def judge(files: tuple[Path, Path]) -> Callable[[Any], float]:
@@ -237,10 +237,10 @@ def judge(files: tuple[Path, Path]) -> Callable[[Any], float]:
     def loss(picture: torch.Tensor) -> float:
         """Of a picture (1, 3, H, W), RGB in 0..1."""
         mean = torch.tensor(VGG_MEAN).view(1, 3, 1, 1)
-        found = network.forward(255 * picture.flip(1) - mean, ["block4_relu2", *styles])
-        total = 0.01 * (found["block4_relu2"] - content).square().mean()
+        results = network.forward(255 * picture.flip(1) - mean, ["block4_relu2", *styles])
+        total = 0.01 * (results["block4_relu2"] - content).square().mean()
         for layer, aim in targets.items():
-            now = gram(found[layer])
+            now = gram(results[layer])
             total = total + 10 / len(now) ** 2 * (now - aim).square().mean()
         return float(total)
 
@@ -301,24 +301,24 @@ def race(size: int = 512) -> dict[str, Any]:
 
 def growth(sizes: tuple[int, ...] = (128, 192, 256, 384, 512, 768, 1024, 1536, 2048)) -> dict[str, Any]:
     """Seconds of an evaluation of styletut by size, with the exponent of the pixels."""
-    found = []
+    results = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as name:
             files = pictures(size, Path(name))
             evaluate = evaluation("styletut auto", *files)
             evaluate()
-            found.append(min(timed(evaluate) for _ in range(3)))
+            results.append(min(timed(evaluate) for _ in range(3)))
     x = [2 * math.log(size) for size in sizes]
-    y = [math.log(t) for t in found]
+    y = [math.log(t) for t in results]
     slope = statistics.linear_regression(x, y).slope
-    return {"sizes": list(sizes), "seconds": found, "exponent": slope}
+    return {"sizes": list(sizes), "seconds": results, "exponent": slope}
 
 
 def tiled(size: int = 1024, tile: int = 512, rounds: int = 3) -> dict[str, Any]:
     """Seconds of an evaluation whole and in tiles, in turns, and how far apart the gradients are."""
     import styletut as st
 
-    found: dict[str, Any] = {"size": size, "tile": tile}
+    results: dict[str, Any] = {"size": size, "tile": tile}
     with tempfile.TemporaryDirectory() as name:
         files = pictures(size, Path(name))
         for precision in ("float32", "auto"):
@@ -333,14 +333,14 @@ def tiled(size: int = 1024, tile: int = 512, rounds: int = 3) -> dict[str, Any]:
                     times[label].append(timed(lambda run=run: run.stepper.evaluate()))  # type: ignore[misc]
                     gradients[label] = variable.grad.clone()
             error = (gradients["tiles"] - gradients["whole"]).norm() / gradients["whole"].norm()
-            found[precision] = {label: min(values) for label, values in times.items()} | {"error": float(error)}
-    return found
+            results[precision] = {label: min(values) for label, values in times.items()} | {"error": float(error)}
+    return results
 
 
 # --- what is shown --------------------------------------------------------------------------------------
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """All that was measured, with its ratio to pastiche and the target."""
     rows = [("", "pastiche", "styletut", "ratio", "target")]
 
@@ -348,7 +348,7 @@ def table(found: dict[str, Any]) -> str:
         peers, owns = (f"{value:.{2 if value < 100 else 0}f} {unit}" for value in (peer, own))
         rows.append((what, peers, owns, f"{own / peer:.2f}", f"{target:.2f}"))
 
-    for size, values in found.get("speed", {}).items():
+    for size, values in results.get("speed", {}).items():
         seconds = {system: value["least"] for system, value in values["seconds"].items()}
         add(f"evaluation, float32, {size}", seconds["pastiche"], seconds["styletut float32"], "s", 0.8)
         add(f"evaluation, auto, {size}", seconds["pastiche"], seconds["styletut auto"], "s", 0.45)
@@ -356,15 +356,15 @@ def table(found: dict[str, Any]) -> str:
         own = seconds["styletut float32"]
         what = f"evaluation against a matrix product, float32, {size}"
         rows.append((what, f"{limit:.2f} s (product)", f"{own:.2f} s", f"{own / limit:.2f}", "1.15"))
-    for size, values in found.get("memory", {}).items():
+    for size, values in results.get("memory", {}).items():
         gigabytes = {system: value["bytes"] / 1e9 for system, value in values.items()}
         add(f"memory, float32, {size}", gigabytes["pastiche"], gigabytes["styletut float32"], "GB", 0.45)
         add(f"memory, auto, {size}", gigabytes["pastiche"], gigabytes["styletut auto"], "GB", 0.45)
-    if "start" in found:
-        add("start to first step", found["start"]["pastiche"], found["start"]["styletut auto"], "s", 0.3)
-    if "race" in found:
-        reached, goal = found["race"]["reached"], found["race"]["goal"]
-        for label, curve in found["race"]["curves"].items():
+    if "start" in results:
+        add("start to first step", results["start"]["pastiche"], results["start"]["styletut auto"], "s", 0.3)
+    if "race" in results:
+        reached, goal = results["race"]["reached"], results["race"]["goal"]
+        for label, curve in results["race"]["curves"].items():
             what = f"to pastiche's loss after {STEPS} steps, {goal:.0f}: {label}"
             if reached[label] is None:
                 least, last = min(value for *_, value in curve), curve[-1][1]
@@ -372,40 +372,40 @@ def table(found: dict[str, Any]) -> str:
                 rows.append((what, f"{reached['pastiche']:.0f} s", ours, "", "0.40"))
             elif label != "pastiche":
                 add(what, reached["pastiche"], reached[label], "s", 0.4)
-    for precision in ("float32", "auto") if "tiles" in found else ():
-        values = found["tiles"][precision]
-        what = f"in tiles of {found['tiles']['tile']} against whole, {precision}, {found['tiles']['size']}"
+    for precision in ("float32", "auto") if "tiles" in results else ():
+        values = results["tiles"][precision]
+        what = f"in tiles of {results['tiles']['tile']} against whole, {precision}, {results['tiles']['size']}"
         ratio = values["tiles"] / values["whole"]
         rows.append((what, f"{values['whole']:.2f} s (whole)", f"{values['tiles']:.2f} s", f"{ratio:.2f}", "2.20"))
-    if "growth" in found:
-        sizes, seconds = found["growth"]["sizes"], found["growth"]["seconds"]
+    if "growth" in results:
+        sizes, seconds = results["growth"]["sizes"], results["growth"]["seconds"]
         what = f"evaluation, auto, from {sizes[0]} to {sizes[-1]}: pixels to the power of"
-        rows.append((what, "", f"{seconds[0]:.2f} to {seconds[-1]:.1f} s", f"{found['growth']['exponent']:.2f}", ""))
+        rows.append((what, "", f"{seconds[0]:.2f} to {seconds[-1]:.1f} s", f"{results['growth']['exponent']:.2f}", ""))
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "| --- |" + " ---: |" * 4, *lines[1:]])
 
 
-def plot(found: dict[str, Any], path: Path) -> None:
+def plot(results: dict[str, Any], path: Path) -> None:
     """Loss against seconds, and seconds against size."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    panels = [part for part in ("race", "growth") if part in found]
+    panels = [part for part in ("race", "growth") if part in results]
     if not panels:
         return
-    figure, every = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), layout="constrained", squeeze=False)
+    figure, grid = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), layout="constrained", squeeze=False)
     inks = ("#5c5c5c", "#0072B2", "#009E73", "#D55E00")
-    for axes, part in zip(every[0], panels, strict=True):
+    for axes, part in zip(grid[0], panels, strict=True):
         if part == "race":
-            for ink, (label, curve) in zip(inks, found["race"]["curves"].items(), strict=False):
+            for ink, (label, curve) in zip(inks, results["race"]["curves"].items(), strict=False):
                 axes.plot([s for _, s, _ in curve], [value for *_, value in curve], color=ink, label=label)
-            axes.axhline(found["race"]["goal"], color="#5c5c5c", linewidth=0.8, linestyle=":")
+            axes.axhline(results["race"]["goal"], color="#5c5c5c", linewidth=0.8, linestyle=":")
             axes.set(xlabel="seconds", ylabel="loss, by pastiche's formula", yscale="log")
             axes.legend(frameon=False, fontsize=8)
         else:
-            grown = found["growth"]
+            grown = results["growth"]
             axes.loglog(grown["sizes"], grown["seconds"], "o-", color="#D55E00")
             axes.set(xlabel="side in pixels", ylabel="seconds of an evaluation")
             axes.set_xticks(grown["sizes"][::2], [str(size) for size in grown["sizes"][::2]])
@@ -460,7 +460,7 @@ def report(args: argparse.Namespace) -> None:
     import styletut as st
 
     path = target.folder(args.out) / "compare.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
+    results = json.loads(path.read_text()) if path.exists() else {}
     machine = {
         "processor": platform.processor() or platform.machine(),
         "threads": args.threads,
@@ -471,27 +471,27 @@ def report(args: argparse.Namespace) -> None:
     }
 
     def keep() -> None:
-        found["machine"] = machine
-        path.write_text(json.dumps(found, indent=1) + "\n")
+        results["machine"] = machine
+        path.write_text(json.dumps(results, indent=1) + "\n")
 
     for part in args.only:
         print(f"{part} ...", file=sys.stderr, flush=True)
         if part == "speed":
-            found[part] = rows = {}
+            results[part] = rows = {}
             for size in args.sizes:
                 rows[str(size)] = child("--part", part, str(size))
                 keep()
         elif part == "memory":
-            found[part] = rows = {}
+            results[part] = rows = {}
             for size, system in itertools.product(args.sizes, SYSTEMS):
                 rows.setdefault(str(size), {})[system] = child("--part", part, system, str(size))
                 keep()
         else:
-            found[part] = child("--part", part, *([str(args.race_size)] if part == "race" else []))
+            results[part] = child("--part", part, *([str(args.race_size)] if part == "race" else []))
             keep()
-    plot(found, args.out / "compare.png")
-    (args.out / "compare.md").write_text(table(found) + "\n")
-    print(table(found))
+    plot(results, args.out / "compare.png")
+    (args.out / "compare.md").write_text(table(results) + "\n")
+    print(table(results))
 
 
 if __name__ == "__main__":

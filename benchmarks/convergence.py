@@ -1,9 +1,9 @@
-"""How many steps does the descent take, and what shortens it?
+"""How many steps does the optimisation take, and what shortens it?
 
-    python benchmarks/roads.py
+    python benchmarks/convergence.py
 
 runs compare.py's objective at 256 pixels from the photograph, L-BFGS, with one thing changed at a time, and writes
-roads.md beside itself: steps until the loss is a given share of the first, and the share after the last step.
+convergence.md beside itself: steps until the loss is a given share of the first, and the share after the last step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import styletut as st
 HERE = Path(__file__).parent
 SHARES = (0.01, 0.003, 0.002)
 DEFAULTS = {"COLOUR": st.optim.COLOUR, "RECENT": st.optim.RECENT}
-ROADS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "pixels, memory 10": {},
     "pixels, memory 20": {"memory": 20},
     "pixels, memory 100": {"memory": 100},
@@ -46,7 +46,7 @@ ROADS: dict[str, dict[str, Any]] = {
 }
 
 
-def descend(files: tuple[Path, Path], steps: int, **changes: Any) -> list[float]:
+def curve_of(files: tuple[Path, Path], steps: int, **changes: Any) -> list[float]:
     """Losses at full size as shares of the photograph's."""
     for name in ("COLOUR", "RECENT"):
         setattr(st.optim, name, changes.pop(name, DEFAULTS[name]))
@@ -54,13 +54,13 @@ def descend(files: tuple[Path, Path], steps: int, **changes: Any) -> list[float]
     run = compare.ours(*files, precision, **changes)
     with torch.no_grad():
         first = float(run.backend.build(run.sizes[-1])(run.inputs.content)["total"])
-    found = []
+    losses = []
     for step in run:
         if step.scale == step.scales - 1:
-            found.append(step.losses["total"] / first)
-        if len(found) == steps:
+            losses.append(step.losses["total"] / first)
+        if len(losses) == steps:
             break
-    return found
+    return losses
 
 
 def main() -> None:
@@ -68,19 +68,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=compare.STEPS)
-    parser.add_argument("--only", nargs="+", choices=list(ROADS), default=list(ROADS))
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to")
     args = parser.parse_args()
-    path = target.folder(args.out) / "roads.md"
+    path = target.folder(args.out) / "convergence.md"
     heads = ["", *(f"to {share:g}" for share in SHARES), f"after {args.steps}"]
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
     print(*lines, sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as name:
         files = compare.pictures(args.size, Path(name))
         for label in args.only:
-            found = descend(files, args.steps, **ROADS[label])
-            reached = [next((str(i) for i, v in enumerate(found) if v <= share), "-") for share in SHARES]
-            lines.append(f"| {label} | {' | '.join(reached)} | {min(found):.5f} |")
+            losses = curve_of(files, args.steps, **VARIANTS[label])
+            reached = [next((str(i) for i, v in enumerate(losses) if v <= share), "-") for share in SHARES]
+            lines.append(f"| {label} | {' | '.join(reached)} | {min(losses):.5f} |")
             print(lines[-1], flush=True)
             path.write_text("\n".join(lines) + "\n")
 
