@@ -277,12 +277,14 @@ def mean_std_loss(statistic: Statistic, target: Statistic) -> Tensor:
     normalization", ICCV 2017.
     """
     # Where a channel is constant the root has no gradient.
-    floor = _EPSILON * target[1].mean(1, keepdim=True)
+    floor = (_EPSILON * target[1].mean(1, keepdim=True)).clamp(min=_TINY)
 
     def deviation(mean: Tensor, power: Tensor) -> Tensor:
         return ((power - mean.square()).clamp(min=0) + floor).sqrt()
 
-    return _relative(statistic[0], target[0]) + _relative(deviation(*statistic), deviation(*target))
+    # Of a single position all deviations are zero, and a distance relative to them would be infinite.
+    smallest = 1e-4 * target[1].sum(1)
+    return _relative(statistic[0], target[0]) + _relative(deviation(*statistic), deviation(*target), smallest)
 
 
 def mean_and_second_moment(features: Tensor) -> Statistic:
@@ -301,7 +303,10 @@ def mean_covariance_loss(statistic: Statistic, target: Statistic) -> Tensor:
 
     .. math:: \frac{\sum (\mu - \mu_s)^2}{\sum \mu_s^2} + \frac{\sum (C - C_s)^2}{\sum C_s^2}
     """
-    return _relative(statistic[0], target[0]) + _relative(covariance(*statistic), covariance(*target))
+    # Of a single position the covariance is zero, and a distance relative to it would be infinite.
+    smallest = 1e-4 * target[1].square().flatten(1).sum(1)
+    of_covariance = _relative(covariance(*statistic), covariance(*target), smallest)
+    return _relative(statistic[0], target[0]) + of_covariance
 
 
 def _prepare_wasserstein(target: Statistic) -> Statistic:
@@ -310,7 +315,9 @@ def _prepare_wasserstein(target: Statistic) -> Statistic:
     values, vectors = torch.linalg.eigh(covariance(mean, second).double().cpu())
     values = values.clamp(min=0)
     root = vectors * values.sqrt()[:, None, :]
-    floor = _EPSILON * values[:, -1:] ** 2
+    # Of a single position the covariance is zero, and the root of zero has no gradient.
+    power = mean.square().sum(1, keepdim=True).to(values) + values.sum(1, keepdim=True)
+    floor = (_EPSILON * (values[:, -1:] + _EPSILON * power) ** 2).clamp(min=_TINY)
     excess = ((values.square() + floor).sqrt() - values).sum(1)
     return mean, values.sum(1).to(second), root.to(second), floor.to(second), excess.to(second)
 
@@ -335,7 +342,7 @@ def wasserstein_loss(statistic: Statistic, target: Statistic) -> Tensor:
     values = torch.linalg.eigvalsh(product.cpu()).to(product.device)
     roots = (values.clamp(min=0) + floor).sqrt().sum(1) - excess
     distance = (statistic[0] - mean).square().sum(1) + c.diagonal(dim1=1, dim2=2).sum(1) + trace - 2 * roots
-    return (distance / (mean.square().sum(1) + trace)).sum()
+    return (distance / (mean.square().sum(1) + trace).clamp(min=_TINY)).sum()
 
 
 def positions_of(features: Tensor) -> Statistic:
@@ -357,7 +364,7 @@ def sliced_wasserstein_loss(statistic: Statistic, target: Statistic) -> Tensor:
     projected, goal = ((directions @ each).sort(dim=2).values for each in (x, y))
     if projected.shape[2] != goal.shape[2]:
         goal = torch.nn.functional.interpolate(goal, projected.shape[2], mode="linear", align_corners=False)
-    return ((projected - goal).square().mean((1, 2)) / goal.square().mean((1, 2))).sum()
+    return ((projected - goal).square().mean((1, 2)) / goal.square().mean((1, 2)).clamp(min=_TINY)).sum()
 
 
 @functools.cache
@@ -371,9 +378,15 @@ _EPSILON = 1e-6
 """What counts as nothing beside 1, in float32 sums."""
 
 
-def _relative(x: Tensor, target: Tensor) -> Tensor:
-    """Sum over pictures of the squared distance over the squared length of the target."""
-    return ((x - target).square().flatten(1).sum(1) / target.square().flatten(1).sum(1)).sum()
+_TINY = 1e-30
+"""Below any power of features: no loss divides by zero."""
+
+
+def _relative(x: Tensor, target: Tensor, smallest: Tensor | None = None) -> Tensor:
+    """Sum over pictures of the squared distance over the squared length of the target, or over ``smallest``."""
+    power = target.square().flatten(1).sum(1).clamp(min=_TINY)
+    power = power if smallest is None else torch.maximum(power, smallest)
+    return ((x - target).square().flatten(1).sum(1) / power).sum()
 
 
 STYLE_LOSSES = {

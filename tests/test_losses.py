@@ -670,3 +670,16 @@ def test_quantiles_of_fewer_positions_are_interpolated() -> None:
 
     assert float(style_distance("sliced-wasserstein", row(0.75, 0, 1, 0.25), row(1, 0))) == pytest.approx(0, abs=1e-15)
     assert float(style_distance("sliced-wasserstein", row(2, 2, 2, 2), row(1, 1))) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("form", OTHERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_style_of_a_single_position_has_finite_losses_and_gradients(form: str, dtype: torch.dtype) -> None:
+    """As the deepest layer has it of 16 pixels, at the coarsest scale of a small picture."""
+    point = 100 * random(1, 6, 1, 1, seed=8).to(dtype)
+    for shape in ((1, 6, 1, 1), (1, 6, 3, 2)):
+        features = (100 * random(*shape, seed=9).to(dtype)).requires_grad_(True)
+        loss = style_distance(form, features, point)
+        (gradient,) = torch.autograd.grad(loss, features)
+        assert bool(torch.isfinite(gradient).all()) and 0.01 < float(loss.detach()) < 1e5
+    assert float(style_distance(form, point, point)) == pytest.approx(0, abs=1e-5)

@@ -1761,3 +1761,14 @@ assert not hasattr(torch.optim.Optimizer.add_param_group.__wrapped__, "__dynamo_
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+def test_the_default_recipe_paints_small_pictures_by_every_style_loss(
+    style_loss: str, photo: Tensor, painting: Tensor, oxford: vgg.Weights
+) -> None:
+    """At its coarsest scale the deepest layer has a single position."""
+    result = st.stylize(
+        photo, painting, "fast", weights=oxford, style_loss=style_loss, steps=6, progress=False, device="cpu"
+    )
+    assert result.stopped is None and min(min(row["size"]) for row in result.history) < 20
