@@ -16,7 +16,7 @@ import reader_notebooks
 from nbformat import v4
 from reader_notebooks import PUBLISHED, REPOSITORY, Book
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("*.ipynb"))
 READERS = ROOT / "notebooks"

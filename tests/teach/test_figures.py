@@ -38,7 +38,7 @@ from styletut.teach.figures import (
 )
 
 CHROMIUM = Path("/usr/bin/chromium")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def picture(rows: int = 24, cols: int = 36, colour: tuple[float, float, float] = (0.9, 0.1, 0.1)) -> torch.Tensor:

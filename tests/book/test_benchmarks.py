@@ -13,7 +13,7 @@ import pytest
 import run_notebooks
 import styletut_book
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 WRITE = ("candidates", "compare", "convergence", "systems")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import styletut_book
 from pybtex.database import parse_file
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENTRIES = list(parse_file(ROOT / "book" / "references.bib").entries.values())
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from styletut import check
 from styletut.teach.check import EXERCISES, CheckError, Function, Value, answer
 
-BOOK = Path(__file__).parents[1] / "book"
+BOOK = Path(__file__).parents[2] / "book"
 CELLS = [cell for path in BOOK.glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells]
 
 
