@@ -147,6 +147,12 @@ class Recipe:
         minimum=1,
     )
     restart: bool = kinds.flag(False, "L-BFGS forgets its memory after each step")
+    averaging: float = kinds.number(
+        0.0,
+        "the picture is the exponential average of the optimiser's iterates with this decay, 0 for the last iterate",
+        minimum=0,
+        maximum=0.9999,
+    )
     pixel_range: float = kinds.number(
         1.0,
         "the optimiser moves a picture on the scale from 0 to this: a learning rate means nothing without it",

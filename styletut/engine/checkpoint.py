@@ -80,6 +80,7 @@ def read(path: Path) -> RunState:
         raise CheckpointError(f"{path} is not a saved run (styletut writes them with --checkpoint)")
     if version != FORMAT:
         raise CheckpointError(f"{path} was saved in format {version}, this styletut reads {FORMAT}")
+    saved = {"average": None} | saved  # which the first files of this format do not have
     fields = dataclasses.fields(RunState)
     for field in fields:
         if field.name not in saved:
@@ -129,6 +130,11 @@ def check_fit(state: RunState, recipe: Recipe, fresh: RunState, sizes: list[tupl
     check(
         {tuple(state.variable.shape), tuple(state.best_variable.shape)} <= set(shapes),
         "its picture does not have the size of the content",
+    )
+    check(
+        (state.average is not None) == bool(recipe.averaging and iteration)
+        and (state.average is None or state.average.shape == state.variable.shape),
+        "its average of iterates is not that of its recipe",
     )
     if iteration:
         state.optimizer = remembered(state.optimizer or {}, optimizers.kind(recipe), state.variable.numel())

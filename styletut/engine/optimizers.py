@@ -121,7 +121,8 @@ KINDS = {
 
 def copies(recipe: Recipe, pairs: int | None, bytes_each: int) -> float:
     """Copies of the picture that there are with a recipe's optimiser, which remembers so many ``pairs``."""
-    return KINDS[kind(recipe)].copies(recipe, recipe.memory if pairs is None else pairs, bytes_each)
+    own = KINDS[kind(recipe)].copies(recipe, recipe.memory if pairs is None else pairs, bytes_each)
+    return own + (1 if recipe.averaging else 0)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, iteration: int) -> None:

@@ -66,7 +66,8 @@ class Run:
     @own_modes()
     def picture(self, *, best: bool = False) -> Tensor:
         """The current picture (or the best of this scale) in [0, 1], on the CPU."""
-        return self.parametrization.finished(self.state.best_variable if best else self.state.variable)
+        best_or_last = self.state.best_variable if best else self.state.settled(self.recipe.averaging)
+        return self.parametrization.finished(best_or_last)
 
     def stop(self) -> None:
         """Stop after the current step; `result` then gives the best picture so far."""
@@ -107,20 +108,16 @@ class Run:
                     self._diverge(str(error), state.iteration + 1)
                     return
                 yield self._recorded(stepper.losses)
+            state.variable = state.settled(self.recipe.averaging)
             self._team.unite(state.variable)
             if not is_finite(state.variable):  # no loss was taken of it
                 self._diverge("the picture itself is not finite", state.iteration)
                 return
-            state.scale, state.iteration = state.scale + 1, 0
+            state.scale, state.iteration, state.average = state.scale + 1, 0, None
             del stepper
             self._free()
         if self._ended_above:
-            last = self.history[-1]["losses"]["total"]
-            warn(
-                f"the loss ended at {last:.3g} and had been {state.best:.3g}, the picture of which was kept: "
-                f"lower the learning rate, which is {self.recipe.learning_rate:g}",
-                DivergenceWarning,
-            )
+            _warn_of_ending(self.history[-1]["losses"]["total"], state.best, self.recipe.learning_rate)
 
     def _begin_scale(self) -> Stepper:
         state, size = self.state, self.sizes[self.state.scale]
@@ -184,8 +181,9 @@ class Run:
         Of a run that ended at a loss far above its best one, as where the learning rate is much too high, it is the
         best picture too, and a `DivergenceWarning` has said so.
         """
-        picture = self.picture(best=not self.finished or self._ended_above)
         stopped = self.stopped if self.finished or self.stopped else "interrupted"
+        settles = self.recipe.averaging and stopped == "interrupted"  # an average is better than any iterate of it
+        picture = self.picture(best=self._ended_above or not (self.finished or settles))
         where = device_name(self.device), self.precision
         return Result.of(self.state, self.recipe, self.inputs, picture, *where, stopped)
 
@@ -223,3 +221,11 @@ class Run:
             WeightsError, DeviceError, RecipeError: its weights are gone, or what is given here does not fit.
         """
         return checkpoint.load(cls, Path(path), **options)
+
+
+def _warn_of_ending(last: float, best: float, rate: float) -> None:
+    warn(
+        f"the loss ended at {last:.3g} and had been {best:.3g}, the picture of which was kept: "
+        f"lower the learning rate, which is {rate:g}",
+        DivergenceWarning,
+    )

@@ -60,6 +60,8 @@ class RunState:
     """What the optimiser moves (see `parametrization.Parametrization`)."""
     best_variable: Tensor = field(metadata=_be("a picture", is_variable))
     """The same where the loss of this scale was lowest."""
+    average: Tensor | None = field(default=None, metadata=_be("a picture", or_none(is_variable)))
+    """The exponential average of the iterates of this scale, begun at zero; only where a recipe asks for it."""
     generator: Tensor = field(metadata=_be("a state of random numbers", is_generator))
     scale: int = field(default=0, metadata=_be("a whole number", is_whole(0)))
     iteration: int = field(default=0, metadata=_be("a whole number", is_whole(0)))
@@ -106,6 +108,22 @@ class RunState:
     def record(self, record: guard.Record) -> None:
         self.first, self.best, self.returned = record.first, record.best, record.returned
 
+    def settled(self, averaging: float) -> Tensor:
+        """The variable of the picture: the last iterate, or the average of them, corrected for its beginning at zero.
+
+        With decay d, after n iterates x: ``(1 - d) / (1 - d^n) * sum over i of d^(n - i) x_i``.
+        """
+        if self.average is None or not self.iteration:
+            return self.variable.detach()
+        return self.average / (1 - averaging**self.iteration)
+
+    def add_to_average(self, averaging: float) -> None:
+        """Let the iterate of the step that was just taken count in the average."""
+        iterate = self.variable.detach()
+        if self.average is None:
+            self.average = torch.zeros_like(iterate)
+        self.average.lerp_(iterate, 1 - averaging)
+
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Count the seconds that the block takes."""
@@ -119,8 +137,10 @@ class RunState:
         """Nothing is known of a scale's losses before its first step."""
         self.record = guard.Record()
         self.best_variable = self.variable.detach().clone()
+        self.average = None
 
     def moved_to(self, like: Tensor) -> RunState:
         """The state with its pictures on the device, and in the precision, of another."""
-        variables = {name: getattr(self, name).to(like.device, like.dtype) for name in ("variable", "best_variable")}
+        names = ["variable", "best_variable"] + (["average"] if self.average is not None else [])
+        variables = {name: getattr(self, name).to(like.device, like.dtype) for name in names}
         return dataclasses.replace(self, **variables)

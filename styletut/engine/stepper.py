@@ -76,6 +76,8 @@ class Stepper:
         if recipe.clamp == "step":
             self.parametrization.clamp_(state.variable)
         state.iteration += 1
+        if recipe.averaging:
+            state.add_to_average(recipe.averaging)
         self.within = False
 
     def _judged(self) -> Tensor:

@@ -37,7 +37,7 @@ SMALL = Recipe(
 )
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd", "learning_rate": 1.0},
-    "adam": {"optimizer": "adam", "learning_rate": 0.02},
+    "adam": {"optimizer": "adam", "learning_rate": 0.02, "averaging": 0.8},
     "lbfgs": {"optimizer": "lbfgs"},
     "lbfgs with line search": {"optimizer": "lbfgs", "line_search": True, "evaluations": 5},
 }
