@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from cli_helpers import NARROW, SHORT
 from PIL import Image
-from test_cli import NARROW, SHORT
 
 import styletut
 from styletut import images, recipes, transfer, vgg

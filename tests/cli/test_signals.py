@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cli_helpers import ENVIRONMENT, NARROW, SHORT, draw, files, interrupt_at, pixels, start
 from PIL import Image
-from test_cli import ENVIRONMENT, NARROW, SHORT, draw, files, interrupt_at, pixels, start
 from torch import Tensor
 
 import styletut as st

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli_helpers import ENVIRONMENT, draw
 from PIL import Image
-from test_cli import ENVIRONMENT, draw
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="streams of Linux")
 
