@@ -115,6 +115,7 @@ def resume(
 
     Raises:
         CheckpointError: the file is missing or not a saved run.
+        RecipeError: there is no such option, or a recipe's field is given: a saved run keeps its recipe.
     """
     return drive(Run.load(path, weights=weights, network=network, **options), progress, callback)
 
