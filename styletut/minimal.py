@@ -74,11 +74,11 @@ def losses(x: Tensor, content: Tensor, style: Tensors, vgg: Tensors) -> Tensor:
     return torch.stack([content_loss, style_loss, tv_loss])
 
 
-def paint(photo: Tensor, painting: Tensor, steps: int, adam: bool = False) -> Tensor:
+def paint(photo: Tensor, art: Tensor, steps: int, adam: bool = False) -> Tensor:
     """A picture with the content of the one and the style of the other."""
     vgg = {name: w.to(photo) for name, w in load_weights().state.items()}
     content = features(photo, vgg)[CONTENT_LAYER]
-    style = {k: gram(x) for k, x in features(painting, vgg).items()}
+    style = {k: gram(x) for k, x in features(art, vgg).items()}
     picture = photo.contiguous().clone().requires_grad_()  # the unknowns
     lbfgs = torch.optim.LBFGS([picture], max_iter=1, history_size=10)
     optimizer = torch.optim.Adam([picture], lr=0.05) if adam else lbfgs

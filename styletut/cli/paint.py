@@ -15,7 +15,7 @@ from .files import check_exists
 from .parser import painting_parser
 from .plan import Job, Plan, make_plan
 from .printing import complain, print_result, report, say
-from .recipe import recipe_from, start_picture
+from .recipe import begin_from, recipe_from
 from .save import Target, finish
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str], list[str]]:
         parser.error("name a photograph and a painting, as in: styletut photo.jpg painting.jpg -o out.png")
     if args.snapshot_every is not None and args.snapshots is None:
         parser.error("--snapshot-every needs a folder to keep the pictures in: --snapshots DIR")
-    for name in (*contents, *styles):
+    if args.refine is not None and args.start is not None:
+        parser.error("--refine is a start: give --start or --refine, not both")
+    for name in (*contents, *styles, *([] if args.refine is None else [args.refine])):
         check_exists(name)
     return args, contents, styles
 
@@ -88,8 +90,7 @@ class Painter:
         self.max_memory = _bytes(args.max_memory)
         # Each once, and before any work.
         self.styles = {style: style.load(self.max_memory) for job in jobs for style in job.styles}
-        start = start_picture(args.start) if jobs else None
-        self.start = None if start is None else start.load(self.max_memory)
+        self.begin = begin_from(args, recipe, self.max_memory) if jobs else {}
         self.failures: list[str] = []  # messages only: an exception would keep its pictures in memory
         self.written = 0
 
@@ -168,7 +169,7 @@ class Painter:
         if not args.dry_run and pixels * recipe.steps * recipe.evaluations * pictures < LONG_RUN:
             return
         where = {"device": args.device or "auto", "max_memory": args.max_memory, "tile": args.tile}
-        cost = transfer.estimate(content, self._styles_of(batch), recipe, **where)
+        cost = transfer.estimate(content, self._styles_of(batch), recipe, **self.begin, **where)
         text = str(cost) if pictures == 1 else f"{pictures} pictures, {len(batch)} at a time, each time {cost}"
         print_result(text) if args.dry_run else say(text)
 
@@ -185,7 +186,7 @@ class Painter:
             [one.content for one in batch],
             self._styles_of(batch),
             self.recipe,
-            start=self.start,
+            **self.begin,
             style_weights=self.args.style_weights,
             checkpoint=self.args.checkpoint,
         )

@@ -36,6 +36,8 @@ examples:
   styletut photo.jpg painting.jpg --size 2000 --dry-run     how long would it take?
   styletut photo.jpg painting.jpg --checkpoint run.pt -o out.png; styletut resume run.pt -o out.png
   styletut other.jpg painting.jpg -r out.png                as out.png was made
+  styletut photo.jpg painting.jpg -r out.png --refine out.png --content-weight .3 -o next.png
+                                                            go on from out.png with one setting changed
 
 other commands (COMMAND --help says more; a file of such a name is ./NAME):
   styletut recipes [NAME]      the named recipes, or all fields of one
@@ -136,6 +138,11 @@ def painting_parser(*, describe: bool = False) -> Parser:
     )
     add_run_options(parser)
     parser.add_argument("--checkpoint", metavar="RUN.pt", help="save the run as it goes, for `styletut resume`")
+    parser.add_argument(
+        "--refine",
+        metavar="PICTURE",
+        help="go on from this picture, keeping its detail: as --start, but without the scales that are coarser than it",
+    )
     parser.add_argument("--flatten", action="store_true", help="put transparency on white, not back into the output")
     parser.add_argument(
         "--dry-run", action="store_true", help="only say how long it will take and how much memory it needs"

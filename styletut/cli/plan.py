@@ -56,7 +56,7 @@ def make_plan(args: argparse.Namespace, contents: list[str], styles: list[str]) 
     """
     pairs = _pairs(args, contents, styles)
     names = {picture.name for content, group in pairs for picture in (content, *group)}
-    inputs = Inputs([*names, args.weights, args.recipe, args.start])
+    inputs = Inputs([*names, args.weights, args.recipe, args.start, args.refine])
     several = len(pairs) > 1 or any(Path(name).is_dir() for name in contents)
     if several or is_folder(args.output):
         outputs = _outputs_in_folder(args.output, pairs, contents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -50,6 +51,15 @@ def start_picture(name: str | None) -> Picture | None:
     return Picture(name) if exists(name) else None
 
 
+def begin_from(args: argparse.Namespace, recipe: Recipe, max_memory: int | None) -> dict[str, Any]:
+    """What --start and --refine are to `transfer.iterate`, where they name a picture."""
+    if args.refine is not None:
+        steps = {} if args.steps is None else {"steps": recipe.steps}  # those of the scales that remain
+        return {"refine": Picture(args.refine).load(max_memory)} | steps
+    start = start_picture(args.start)
+    return {} if start is None else {"start": start.load(max_memory)}
+
+
 def named_recipe(name: str) -> Recipe:
     """A recipe by name, from JSON (a recipe or what ``info --json`` prints), or of a picture.
 
@@ -89,6 +99,8 @@ def parse_value(name: str, text: str) -> Any:
 
     >>> parse_value("optimizer", "adam"), parse_value("size", "300x500"), parse_value("rescale", "true")
     ('adam', (300, 500), True)
+    >>> parse_value("content_weight", ".3")
+    0.3
 
     Raises:
         RecipeError: there is no such field.
@@ -105,4 +117,7 @@ def parse_value(name: str, text: str) -> Any:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = text
+        if kind == "number":  # .3 is none in JSON
+            with contextlib.suppress(ValueError):
+                value = float(text)
     return text if kind in _TEXT and not isinstance(value, str) else value

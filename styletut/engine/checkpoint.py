@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import archives
-from ..errors import CheckpointError, CheckpointWarning, StyletutError, warn
+from ..errors import CheckpointError, CheckpointWarning, RecipeError, StyletutError, did_you_mean, warn
 from ..files import atomic_file
 from ..objective import Extractor
 from ..recipes import Recipe
@@ -148,11 +148,18 @@ def check_fit(state: RunState, recipe: Recipe, fresh: RunState, sizes: list[tupl
 def load(
     kind: type[Run],
     path: Path,
+    /,
     weights: str | Weights | None = None,
     network: Extractor | None = None,
     **options: Any,
 ) -> Run:
     """A saved run, ready to go on; see `run.Run.load`."""
+    known = [*(field.name for field in dataclasses.fields(Execution)), "weights", "network"]
+    for name in options:
+        if name in (*(field.name for field in dataclasses.fields(Recipe)), "steps"):
+            raise RecipeError(f"a saved run goes on with its own recipe: {name} cannot be changed; begin a new run")
+        if name not in known:
+            raise RecipeError(did_you_mean("option", name, known))
     state = read(path)
     recipe = recipe_of(state, path, weights, network)
     before = {name: getattr(state, name) for name in ("checkpoint_every", "max_memory", "tile")}

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import DivergenceWarning, warn
+from ..errors import DivergenceWarning, RecipeError, warn
 from ..objective import Extractor
 from ..recipes import Recipe, get
 from ..vgg import Weights
 from . import progress as progress_of
-from . import signals, streams
+from . import scales, signals, streams
 from .devices import own_modes
 from .execution import Execution
 from .inputs import Inputs, Picture, Pictures
@@ -26,7 +26,8 @@ def iterate(
     style: Pictures | None,
     recipe: str | Recipe = "fast",
     *,
-    start: Picture | None = None,
+    start: Picture | Result | None = None,
+    refine: Picture | Result | None = None,
     style_weights: Sequence[float] | None = None,
     **options: Any,
 ) -> Run:
@@ -38,7 +39,10 @@ def iterate(
         style: a picture of any size and aspect; a list is blended with ``style_weights`` for one content picture,
             and taken as pairs for as many content pictures; None if the recipe has no style layers.
         recipe: a name or a `Recipe`.
-        start: begin from this picture instead of the recipe's start; or another of the recipe's starts, by name.
+        start: begin from this picture or `Result` instead of the recipe's start, through all scales from coarse to
+            fine; or another of the recipe's starts, by name.
+        refine: go on from this picture or `Result`, with whatever settings have changed: it is the start, and scales
+            coarser than it, which would lose its detail, are left out. ``steps`` are those of the scales that remain.
         style_weights: the share of each style in a blend (equal if not given).
         **options: where and how to run: ``device``, ``max_memory``, ``tile``, ``shared``, ``checkpoint``,
             ``checkpoint_every`` (see `engine.execution.Execution`); and fields of the recipe to change, for example
@@ -56,10 +60,19 @@ def iterate(
     [1, 2]
     """
     execution, changes = Execution.split(options)
+    if refine is not None and start is not None:
+        raise RecipeError("a picture to refine is the start: give start= or refine=, not both")
     if isinstance(start, str):  # the recipe's field of that name
         changes["start"], start = start, None
+    begin = start if refine is None else refine
+    begin = begin.picture if isinstance(begin, Result) else begin
     chosen = get(recipe).replace(**changes)
-    return Run(Inputs.read(content, style, chosen, start, style_weights), chosen, execution)
+    inputs = Inputs.read(content, style, chosen, begin, style_weights)
+    if refine is not None and inputs.start is not None:
+        chosen = scales.refining(chosen, inputs.size, (inputs.start.shape[-2], inputs.start.shape[-1]))
+        if "steps" in changes:
+            chosen = chosen.replace(steps=changes["steps"])
+    return Run(inputs, chosen, execution)
 
 
 def stylize(
@@ -115,6 +128,7 @@ def resume(
 
     Raises:
         CheckpointError: the file is missing or not a saved run.
+        RecipeError: there is no such option, or a recipe's field is given: a saved run keeps its recipe.
     """
     return drive(Run.load(path, weights=weights, network=network, **options), progress, callback)
 

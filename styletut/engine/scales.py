@@ -20,6 +20,13 @@ def sizes(recipe: Recipe, size: tuple[int, int], minimum: int) -> list[tuple[int
     return [(max(1, round(rows * s)), max(1, round(columns * s))) for s in shares]
 
 
+def refining(recipe: Recipe, size: tuple[int, int], start: tuple[int, int]) -> Recipe:
+    """The recipe without the scales that are coarser than a start picture of size ``start``, at which its detail would
+    be lost; ``size`` is that of the result. The finest scale stays in any case."""
+    kept = tuple(scale for scale in recipe.scales if round(scale[0] * max(size)) >= max(start) - 1)  # rounded sizes
+    return recipe.replace(scales=kept or recipe.scales[-1:])
+
+
 def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture at another size, or itself."""
     return picture if tuple(picture.shape[-2:]) == size else resize(picture, size, fit="exact", upscale=True)

@@ -21,7 +21,7 @@ import styletut as st
 from styletut import objective, vgg
 from styletut.engine import checkpoint, memory
 from styletut.engine.state import RunState
-from styletut.errors import CheckpointError, StyletutError
+from styletut.errors import CheckpointError, RecipeError, StyletutError
 from styletut.losses import STYLE_LOSSES
 from styletut.recipes import Recipe
 from styletut.transfer import CheckpointWarning, Run, iterate, resume
@@ -134,6 +134,24 @@ def test_an_entry_that_is_missing_or_means_nothing_is_refused_in_one_line(
             with pytest.raises(CheckpointError) as caught:
                 Run.load(path, weights=TINY)
             assert "\n" not in str(caught.value), kind
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("tiles", "unknown option 'tiles': did you mean 'tile'?"),
+        ("kind", "unknown option 'kind'"),
+        ("content_weight", "content_weight cannot be changed"),
+        ("steps", "steps cannot be changed"),
+    ],
+)
+def test_an_option_that_a_saved_run_does_not_take_is_refused_in_one_line(
+    option: str, said: str, photo: Tensor, painting: Tensor, tmp_path: Path
+) -> None:
+    path = begun(photo, painting).save(tmp_path / "run")
+    with pytest.raises(RecipeError, match=said) as caught:
+        resume(path, weights=TINY, **{option: 3})
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "lbfgs with line search"])
