@@ -186,10 +186,14 @@ def moments(picture: Tensor) -> tuple[Tensor, Tensor]:
     >>> moments(torch.ones(1, 3, 2, 2))[0]
     tensor([[1., 1., 1.]], dtype=torch.float64)
     """
-    pixels = _pixels(picture)
-    mean = pixels.mean(2, keepdim=True)
-    centred = pixels - mean
-    return mean[..., 0], centred @ centred.mT / pixels.shape[2]
+    mean, covariance = _moments(_pixels(picture))
+    return mean[..., 0], covariance
+
+
+def _moments(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (..., 3, 1) and covariance (..., 3, 3) of pixels (..., 3, N)."""
+    mean = pixels.mean(-1, keepdim=True)
+    return mean, (pixels - mean) @ (pixels - mean).mT / pixels.shape[-1]
 
 
 def blended_moments(pictures: list[Tensor], shares: Tensor) -> tuple[Tensor, Tensor]:
@@ -308,11 +312,11 @@ def match_moments(picture: Tensor, mean: Tensor, covariance: Tensor, strength: f
 def match_histograms(picture: Tensor, to: Tensor, strength: float = 1.0) -> Tensor:
     """The picture with the distribution of another's colours, not merely its channels' each by itself.
 
-    Along each of three perpendicular axes in sRGB the colours are moved to the other's quantiles, by optimal transport
-    in one dimension; then along three others, `DIRECTIONS` times at random (always the same) and at last along the
-    channels, whose histograms then match. Pixels of one colour stay of one colour: where the other has several for
-    them, they get the mean. Source: Pitié et al., Automated colour grading using colour distribution transfer, 2007;
-    with all of that, sliced optimal transport.
+    First mean and covariance are matched (`transport`). Then the colours are moved to the other's quantiles along each
+    of three perpendicular axes in sRGB, by optimal transport in one dimension, and again along three others:
+    `DIRECTIONS` times at random (always the same), and at last along the channels, whose histograms then match. Pixels
+    of one colour stay of one colour: where the other has several for them, they get the mean. Source: Pitié et al.,
+    Automated colour grading using colour distribution transfer, 2007; today it is known as sliced optimal transport.
 
     Args:
         picture: (B, 3, H, W).
@@ -340,6 +344,8 @@ def match_histograms(picture: Tensor, to: Tensor, strength: float = 1.0) -> Tens
 
 def _moved(colours: Tensor, to: Tensor) -> Tensor:
     """Colours (3, N) moved to the distribution of others (3, M)."""
+    (mean, covariance), (mean_to, covariance_to) = map(_moments, (colours, to))
+    colours = _turned(transport(covariance, covariance_to), colours - mean) + mean_to
     generator = torch.Generator().manual_seed(0)
     for i in range(DIRECTIONS + 1):
         axes = torch.eye(3, dtype=torch.float64)
@@ -357,7 +363,8 @@ def _turned(matrix: Tensor, colours: Tensor) -> Tensor:
 
 def _to_quantiles(values: Tensor, to: Tensor) -> Tensor:
     """Each value's share of all values, from the smallest up, becomes the mean of the same share of others."""
-    _, which, counts = values.unique(return_inverse=True, return_counts=True)
+    # Within rounding they are of one value, or one colour would be torn apart.
+    _, which, counts = (values * 2**30).round().unique(return_inverse=True, return_counts=True)
     ordered = to.sort().values
     areas = torch.cat([ordered.new_zeros(1), ordered.cumsum(0)])  # the integral of the quantiles, up to each
     edges = counts.cumsum(0).double() * (len(to) / len(values))
