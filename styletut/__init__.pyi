@@ -17,6 +17,7 @@ from . import (
     vgg,
     weights,
 )
+from .control import colour
 from .engine import lbfgsb, memory, optim
 from .errors import StyletutError
 from .images import load_image, save_image
@@ -36,6 +37,7 @@ __all__ = [
     "architecture",
     "archives",
     "check",
+    "colour",
     "distributed",
     "errors",
     "estimate",

@@ -116,8 +116,9 @@ class Recipe:
 
     start: str = kinds.choice(
         "content",
-        "where the picture starts from; mix is noise and content",
-        ("content", "style", "noise", "mix"),
+        "where the picture starts from; mix is noise and content, matched the content with the style's mean and "
+        "covariance of colours",
+        ("content", "style", "noise", "mix", "matched"),
         metavar="PICTURE",
         option=True,
     )
@@ -127,6 +128,24 @@ class Recipe:
         (-128.0, 127.0),
         "noise around the network's mean, in units of 0 to 255",
         values="(low, high) if uniform, (mean, standard deviation) if normal",
+    )
+
+    colour: str = kinds.choice(
+        "style",
+        "whose colours the result has: the style's, or the photograph's: its chroma, so that only the luminance is "
+        "painted, its mean and covariance of colours, or its histogram",
+        lambda: ("style", *styletut.colour.METHODS),
+        option=True,
+    )
+    colour_when: str = kinds.choice(
+        "auto",
+        "what is recoloured to the photograph: the style, before, the result, after, or both; auto is both for "
+        "luminance, else before",
+        ("auto", "before", "after", "both"),
+        option=True,
+    )
+    colour_strength: float = kinds.number(
+        1.0, "how much of `colour`, from 0, nothing, to 1", minimum=0, maximum=1, option=True
     )
 
     optimizer: str = kinds.choice(

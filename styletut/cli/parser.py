@@ -31,6 +31,7 @@ examples:
   styletut photo.jpg painting.jpg -o out.png
   styletut sample:cat sample:starry_night --size 256        try it with pictures that come along
   styletut photo.jpg painting.jpg --style-weight 3 --steps 400 -o out.png
+  styletut photo.jpg painting.jpg --keep-colours -o out.png
   styletut photo.jpg -s waves.png -s fire.jpg --style-weights 2,1 -o blend.png
   styletut holiday/ painting.jpg -o painted/                every picture of a folder
   styletut photo.jpg painting.jpg --size 2000 --dry-run     how long would it take?
@@ -179,6 +180,11 @@ def _add_recipe_options(parser: Parser, describe: bool) -> None:
             shown = f" (default of {default}: {format_value(defaults[field.name])})"
         text = f"{field.help}{shown}".replace("%", "%%")
         group.add_argument(f"--{field.name.replace('_', '-')}", metavar=metavar, help=text)
+    group.add_argument(
+        "--keep-colours",
+        action="store_true",
+        help="keep the photograph's colours: short for --colour luminance",
+    )
     group.add_argument(
         "--set",
         action="append",

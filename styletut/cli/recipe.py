@@ -21,6 +21,10 @@ _TEXT = ("choice", "network", "text", "weights")
 """Kinds of fields that hold text."""
 
 
+KEPT_COLOURS = "luminance"
+"""The recipe's ``colour`` that --keep-colours stands for."""
+
+
 def recipe_from(args: argparse.Namespace) -> Recipe:
     """The recipe that the options ask for.
 
@@ -33,6 +37,10 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
     given = {field.name: getattr(args, field.name) for field in recipe_options()}
     if start_picture(args.start) is not None:
         del given["start"]
+    if args.keep_colours:
+        if given["colour"] not in (None, KEPT_COLOURS):
+            raise RecipeError(f"--keep-colours is --colour {KEPT_COLOURS}: leave out one of them")
+        given["colour"] = KEPT_COLOURS
     changes = {field: parse_value(field, text) for field, text in given.items() if text is not None}
     for text in args.set:
         field, equals, value = text.partition("=")

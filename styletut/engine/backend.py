@@ -16,6 +16,7 @@ from ..objective import Extractor, Objective
 from ..recipes import Recipe
 from ..vgg import VGG
 from . import memory, scales
+from .colouring import Colouring
 from .devices import PRECISIONS, working_dtype
 from .execution import Execution
 from .inputs import Inputs
@@ -43,6 +44,7 @@ class Backend:
         team: Alone,
     ) -> None:
         self.recipe, self.inputs, self.execution = recipe, inputs, execution
+        self.colouring = Colouring(recipe, inputs)
         self.device, self.precision, self.team = device, precision, team
         self.network = placed(objective.extractor(recipe), device, precision)
         self.vgg = self.network if isinstance(self.network, VGG) else None
@@ -92,10 +94,10 @@ class Backend:
 
     def build(self, size: tuple[int, int], *, whole: bool = False) -> Objective:
         """The objective at ``size``, in one piece or as planned; in smaller tiles than planned if memory runs out."""
-        styles = [
-            self.place(scales.style_at(style, size, self.recipe, self.minimum_side)) for style in self.inputs.styles
-        ]
-        content = self.place(scales.resized(self.inputs.content, size))
+        content = scales.resized(self.inputs.content, size)
+        styles = [scales.style_at(style, size, self.recipe, self.minimum_side) for style in self.inputs.styles]
+        styles = [self.place(style) for style in self.colouring.styles(styles, content)]
+        content = self.place(self.colouring.content(content))
         while True:
             try:
                 return self._build(content, styles, None if whole else self.plan(size).tile)
@@ -105,7 +107,8 @@ class Backend:
             self._shrink(size)
 
     def _build(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
-        weights = self.inputs.style_weights
+        # One style has become several, each with the colours of its content.
+        weights = self.inputs.style_weights if len(styles) == len(self.inputs.styles) else None
         if not self._divides:
             return objective.build(content, styles, self.recipe, network=self.network, style_weights=weights)
         goal = tiles.build(content, styles, self.recipe, network=self.vgg, style_weights=weights, tile=tile)

@@ -89,7 +89,7 @@ class Inputs:
     @property
     def grey(self) -> bool:
         """Whether all of them are grey."""
-        return all(map(_is_grey, [self.content, *self.styles, *([] if self.start is None else [self.start])]))
+        return all(map(is_grey, [self.content, *self.styles, *([] if self.start is None else [self.start])]))
 
     def check_sides(self, minimum: int, layer: str, recipe: Recipe) -> None:
         """Refuse pictures with fewer than ``minimum`` pixels a side, which ``layer`` needs, by their names.
@@ -168,7 +168,7 @@ def _batch(content: Pictures, recipe: Recipe) -> Tensor:
     return torch.cat(pictures)
 
 
-def _is_grey(picture: Tensor) -> bool:
+def is_grey(picture: Tensor) -> bool:
     """Whether the channels are equal, but for the rounding to 8 bits."""
     return float((picture.amax(1) - picture.amin(1)).max()) < 1.5 / 255
 

@@ -41,7 +41,8 @@ class Run:
         self.backend = Backend(recipe, inputs, execution, self.device, self.precision, self._team)
         self.sizes = scales.sizes(recipe, inputs.size, self.backend.minimum_side)
         self.backend.plan(self.sizes[-1])  # now, before anything runs, if it does not fit
-        grey = recipe.keep_grey and inputs.grey
+        self.colouring = self.backend.colouring
+        grey = self.colouring.grey or (recipe.keep_grey and self.colouring.keeps_grey)
         self.parametrization = Parametrization(recipe, self.device, working_dtype(self.precision), grey)
         generator = torch.Generator().manual_seed(recipe.seed)
         picture = scales.starting_picture(inputs, recipe, self.sizes[0], self.backend.mean, generator)
@@ -67,7 +68,7 @@ class Run:
     def picture(self, *, best: bool = False) -> Tensor:
         """The current picture (or the best of this scale) in [0, 1], on the CPU."""
         best_or_last = self.state.best_variable if best else self.state.settled(self.recipe.averaging)
-        return self.parametrization.finished(best_or_last)
+        return self.colouring.finished(self.parametrization.finished(best_or_last))
 
     def stop(self) -> None:
         """Stop after the current step; `result` then gives the best picture so far."""

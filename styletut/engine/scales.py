@@ -7,9 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from ..control.colour import blended_moments, match_moments, moments
 from ..errors import RecipeError
 from ..images import resize
+from ..objective import shares_of
 from ..recipes import Recipe
+from .colouring import Colouring
 from .inputs import Inputs
 
 
@@ -47,17 +50,23 @@ def starting_picture(
     Raises:
         RecipeError: it begins with the style, and there is none.
     """
-    content = resized(inputs.content, size)
+    colouring, photo = Colouring(recipe, inputs), resized(inputs.content, size)
+    content = colouring.content(photo)
     if inputs.start is not None:
-        return resized(inputs.start, size).expand_as(content).clone()
+        return colouring.content(resized(inputs.start, size)).expand_as(content).clone()
     if recipe.start == "content":
         return content.clone()
-    if recipe.start == "style":
+    if recipe.start in ("style", "matched"):
         if not inputs.styles:
-            raise RecipeError("start='style' needs a style picture")
+            raise RecipeError(f"start={recipe.start!r} needs a style picture")
         in_pairs = len(inputs.styles) == len(content) and inputs.style_weights is None
+        if recipe.start == "matched":
+            styles = colouring.styles([style_at(style, size, recipe, 1) for style in inputs.styles], photo)
+            weights = inputs.style_weights if len(styles) == len(inputs.styles) else None
+            return _matched(content, styles, weights)
         styles = inputs.styles if in_pairs else inputs.styles[:1]
-        return torch.cat([resized(_cropped(s, size), size) for s in styles]).expand_as(content).clone()
+        styles = colouring.styles([resized(_cropped(style, size), size) for style in styles], photo)
+        return torch.cat(styles).expand_as(content).clone()
     first, second = recipe.noise_range
     if recipe.noise == "uniform":
         noise = first + (second - first) * torch.rand(content.shape, generator=generator)
@@ -65,6 +74,15 @@ def starting_picture(
         noise = first + second * torch.randn(content.shape, generator=generator)
     share = recipe.start_mix if recipe.start == "mix" else 0.0
     return mean + share * (content - mean) + (1 - share) * noise / 255
+
+
+def _matched(content: Tensor, styles: list[Tensor], weights: list[float] | None) -> Tensor:
+    """Each content with the mean and covariance of its style's colours, or of those of all styles in their shares."""
+    if len(styles) == len(content) and weights is None:
+        mean, covariance = map(torch.cat, zip(*map(moments, styles), strict=True))
+    else:
+        mean, covariance = blended_moments(styles, shares_of(len(styles), weights))
+    return match_moments(content, mean, covariance)
 
 
 def _cropped(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -33,6 +33,9 @@ def test_every_option_reaches_its_field(pair: list[str]) -> None:
         "style_weight": ("0.5", 0.5),
         "tv_weight": ("0", 0),
         "start": ("mix", "mix"),
+        "colour": ("histogram", "histogram"),
+        "colour_when": ("both", "both"),
+        "colour_strength": ("0.5", 0.5),
         "decorrelation": ("0.4", 0.4),
         "network": ("vgg16", "vgg16"),
         "weights": ("random", "random"),
@@ -107,7 +110,7 @@ def test_the_words_are_understood_without_torch(tmp_path: Path) -> None:
 def test_help_tells_the_recipes_own_choices_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert f"default of fast: {recipes.get('fast').size})" in text and "{content,style,noise,mix}" in text
+    assert f"default of fast: {recipes.get('fast').size})" in text and "{content,style,noise,mix,matched}" in text
     assert all(name in text.replace("five- layer", "five-layer") for name in recipes.names())
     assert "exit codes: 0" in text and "styletut photo.jpg painting.jpg -o out.png" in text
     for command in ("recipes", "layers", "samples", "info", "resume"):

@@ -64,7 +64,7 @@ def test_the_start_may_be_a_picture_of_any_size(photo: Tensor, painting: Tensor)
     assert result.manifest()["inputs"]["start"][0]["size"] == [16, 20]
 
 
-@pytest.mark.parametrize("start", ["content", "style", "noise", "mix"])
+@pytest.mark.parametrize("start", ["content", "style", "noise", "mix", "matched"])
 def test_the_recipes_start_can_be_changed_by_its_name(start: str, photo: Tensor, painting: Tensor) -> None:
     """`start` is a field of the recipe too, and fields may be given as keywords."""
     run = iterate(photo, painting, SMALL, start=start)

@@ -36,6 +36,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": "adam", "learning_rate": 0.02},
     "lbfgs": {"optimizer": "lbfgs", "memory": 5},
     "decorrelated": {"optimizer": "lbfgs", "memory": 5, "decorrelation": 0.5},
+    "recoloured": {"optimizer": "adam", "learning_rate": 0.02, "colour": "covariance", "colour_when": "both"},
 }
 
 
