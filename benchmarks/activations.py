@@ -1,4 +1,4 @@
-"""The largest activations of VGG-19, which decide by what float16 has to be scaled down.
+"""The largest activations of VGG-19, which decide how far they must be scaled down for float16.
 
     python benchmarks/activations.py [--size 160]
 

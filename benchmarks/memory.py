@@ -33,7 +33,7 @@ def measure(recipe: str, precision: str, size: int, tile: int | None) -> None:
     content = st.images.resize(st.samples.load("astronaut"), size, upscale=True)
     style = st.samples.load("starry_night")
     changes: dict[str, Any] = {"scales": ((1.0, 5),), "size": None, "precision": precision}
-    changes["memory"] = 2  # so that five steps fill what L-BFGS remembers, and go on with it
+    changes["memory"] = 2  # so that the memory of L-BFGS is full before the last of five steps
     run = st.iterate(content, style, recipe, device="cpu", tile=tile, **changes)
     promised, before = run.plan.bytes, peak()
     for _ in run:

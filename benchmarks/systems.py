@@ -10,8 +10,8 @@ and writes beside this file
     systems-losses.png   the loss of each, relative to its first logged value
     systems/             the single pictures, from which the sheet is drawn again
 
-A system that is in systems.json already is not run again: a broken-off run goes on where it was. `--only lbfgs fast`
-runs those two, anew.
+A system that is in systems.json already is not run again: after an interruption, the same command continues.
+`--only lbfgs fast` runs those two again.
 """
 
 from __future__ import annotations
@@ -106,11 +106,11 @@ def run(name: str, options: argparse.Namespace) -> tuple[dict[str, Any], Tensor]
     return row, result.picture[:1]
 
 
-def logged(result: st.Result, every: int) -> list[dict[str, Any]]:
-    """Rows of the history where the system itself logs (each ``every`` steps), and evenly spaced ones between."""
+def logged(result: st.Result, interval: int) -> list[dict[str, Any]]:
+    """Rows of the history where the system itself logs (every ``interval`` steps), and evenly spaced ones between."""
     last = len(result.history) - 1
     kept = {round(i * last / (POINTS - 1)) for i in range(POINTS)}
-    kept |= set(range(every - 1, last + 1, every)) if every else set()
+    kept |= set(range(interval - 1, last + 1, interval)) if interval else set()
     rows = []
     for i in sorted(kept):
         entry = result.history[i]
@@ -182,7 +182,7 @@ def main() -> None:
     for name in options.only or [name for name in SYSTEMS if name not in done]:
         finished = run(name, options)
         if finished is None:
-            print(f"{name} was interrupted: the same command goes on from here")
+            print(f"{name} was interrupted: the same command continues from here")
             break
         done[name], picture = finished
         st.save_image(picture, options.out / "systems" / f"{name}.jpg")

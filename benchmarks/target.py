@@ -1,4 +1,4 @@
-"""Where a script writes, made and tried before anything is measured: minutes of work must not end there."""
+"""The folder that a script writes to: created and checked before anything is measured, so that no result is lost."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 def folder(path: str | Path) -> Path:
     """The folder, made if it is missing; the script ends in one line if nothing can be written there."""
-    found = Path(path)
+    folder = Path(path)
     try:
-        found.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=found):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        sys.exit(f"cannot write to {found}: {error.strerror}; nothing was measured")
-    return found
+        sys.exit(f"cannot write to {folder}: {error.strerror}; nothing was measured")
+    return folder

@@ -67,7 +67,7 @@ def loss_curves(
     curves = {}
     for name in names:
         values = [row.get(name, math.nan) for row in losses]
-        # A log scale has no zero, and a NaN or an infinity would swallow the axis: leave a gap instead.
+        # A log scale has no zero, and the axis would grow without limit for an infinity: leave a gap instead.
         values = [value if 0 < value < math.inf else math.nan for value in values]
         if any(value == value for value in values):
             curves[name] = values
@@ -88,14 +88,14 @@ def loss_curves(
     for name, values in reversed(curves.items()):  # the total last, on top
         colour, dashes = inks[name]
         spots, heights = _with_gaps(places, values, starts)
-        lonely = sum(value == value for value in values) == 1
+        single = sum(value == value for value in values) == 1
         axes.plot(
             spots,
             heights,
             color=colour,
             linestyle=dashes,
             label=name,
-            marker="o" if lonely else "",
+            marker="o" if single else "",
             markersize=5,
             linewidth=2.2 if name == "total" else 1.7,
             solid_capstyle="round",
@@ -275,7 +275,7 @@ def _readable(colour: str) -> str:
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:
     """Sorted heights in [0, 1], moved as little as possible (in squares) to be `gap` apart."""
-    # Without the gaps this is a monotone fit: adjacent ones in the wrong order share their mean.
+    # Without the gaps this is isotonic regression: adjacent heights in the wrong order are pooled to their mean.
     pools: list[list[float]] = []
     for i, height in enumerate(heights):
         pools.append([height - i * gap])

@@ -59,9 +59,9 @@ def live(draw: Callable[..., Any], /, *, alt: str | None = None, **controls: Any
 
     `draw(**values)` returns a matplotlib figure, which is closed, or one picture. `controls` are what ipywidgets
     makes controls of: a list of choices, (min, max) or (min, max, step), a number, a bool, a string, or a
-    widget. `draw` is called once here, and then whenever a control is let go; when it fails, the last picture
+    widget. `draw` is called once here, and then whenever a control is released; when it fails, the last picture
     stays and a line below says why. The controls are in `.controls`, by name. Without ipywidgets, there is
-    only the picture. Raises whatever `draw` raises in its first call, and `FigureError` for what cannot be a
+    only the picture. Raises what `draw` raises in its first call, and `FigureError` for what cannot be a
     control or be shown.
 
     >>> import torch

@@ -64,7 +64,8 @@ class Live:
         shown = [control for control in self.controls.values() if isinstance(control, ipywidgets.Widget)]
         # Not ipywidgets.Image: it has no alt text.
         self._picture = ipywidgets.HTML(layout={"max_width": "100%", "width": "auto", "height": "auto"})
-        self._status = ipywidgets.HTML(layout={"min_height": "2em"})  # nothing moves when it speaks
+        # Always one line high, so that a message does not move what is below it.
+        self._status = ipywidgets.HTML(layout={"min_height": "2em"})
         script = {"output_type": "display_data", "data": {"text/html": markup.keys_script()}, "metadata": {}}
         keys = ipywidgets.Output(outputs=(script,), layout={"display": "none"})
         self._box = ipywidgets.VBox([keys, *shown, self._picture, self._status])
@@ -121,7 +122,7 @@ def _control(ipywidgets: Any, name: str, given: Any) -> Any:
     if hasattr(getattr(control, "style", None), "description_width"):
         control.style.description_width = "initial"  # else a long name is cut off
     if control.has_trait("continuous_update"):
-        control.continuous_update = False  # draw once, where the reader lets go
+        control.continuous_update = False  # draw once, when the control is released
     return control
 
 

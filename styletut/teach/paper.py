@@ -1,4 +1,4 @@
-"""Matplotlib figures on white paper: pyplot never hears of them, and a notebook shows each once."""
+"""Matplotlib figures on a white background, not registered with pyplot; a notebook shows each once."""
 
 from __future__ import annotations
 

@@ -13,9 +13,7 @@ from ground_helpers import encoded, noise
 from PIL import Image
 
 from styletut.errors import ImageError
-from styletut.images import (
-    load_image,
-)
+from styletut.images import load_image
 
 
 def test_damaged_tiffs_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:

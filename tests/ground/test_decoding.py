@@ -14,12 +14,7 @@ from ground_helpers import encoded, noise, pixels, png
 from PIL import Image
 
 from styletut.errors import ImageError
-from styletut.images import (
-    AnimatedImageError,
-    NotAPictureError,
-    load_image,
-    read_metadata,
-)
+from styletut.images import AnimatedImageError, NotAPictureError, load_image, read_metadata
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF"])

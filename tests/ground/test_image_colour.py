@@ -9,9 +9,7 @@ import pytest
 from ground_helpers import encoded, noise, pixels
 from PIL import Image, ImageCms
 
-from styletut.images import (
-    load_image,
-)
+from styletut.images import load_image
 
 
 def icc_profile(space: bytes, gamma: float, primaries: tuple[tuple[float, float, float], ...] = ()) -> bytes:

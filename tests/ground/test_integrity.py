@@ -15,11 +15,7 @@ import torch
 from ground_helpers import encoded, noise, pixels, png
 from PIL import Image
 
-from styletut.images import (
-    NotAPictureError,
-    TruncatedImageError,
-    load_image,
-)
+from styletut.images import NotAPictureError, TruncatedImageError, load_image
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF"])

@@ -18,14 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from styletut import images
 from styletut.errors import ImageError
-from styletut.images import (
-    EmptyImageError,
-    ImageFileError,
-    TruncatedImageError,
-    load_image,
-    read_metadata,
-    save_image,
-)
+from styletut.images import EmptyImageError, ImageFileError, TruncatedImageError, load_image, read_metadata, save_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".PNG")
 

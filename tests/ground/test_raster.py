@@ -15,12 +15,7 @@ from ground_helpers import encoded, noise, png
 from PIL import Image
 
 from styletut.errors import ImageError
-from styletut.images import (
-    TooManyPixelsError,
-    load_image,
-    read_metadata,
-    resize,
-)
+from styletut.images import TooManyPixelsError, load_image, read_metadata, resize
 
 
 def test_what_takes_more_memory_than_allowed_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:

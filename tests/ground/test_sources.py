@@ -10,12 +10,7 @@ from ground_helpers import encoded
 from PIL import Image
 
 from styletut.errors import ImageError
-from styletut.images import (
-    EmptyImageError,
-    ImageFileError,
-    load_image,
-    save_image,
-)
+from styletut.images import EmptyImageError, ImageFileError, load_image, save_image
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

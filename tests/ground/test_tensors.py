@@ -11,15 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from styletut.errors import ImageError
-from styletut.images import (
-    EmptyImageError,
-    check_picture,
-    load_image,
-    resize,
-    save_image,
-    target_size,
-    to_pil,
-)
+from styletut.images import EmptyImageError, check_picture, load_image, resize, save_image, target_size, to_pil
 
 sides = st.integers(1, 6000)
 

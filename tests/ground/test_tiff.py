@@ -11,9 +11,7 @@ from ground_helpers import encoded, noise, pixels, png
 from PIL import Image
 
 from styletut.errors import ImageError
-from styletut.images import (
-    load_image,
-)
+from styletut.images import load_image
 
 
 def test_float_tiffs_are_read_and_refused_on_another_scale() -> None:

@@ -18,14 +18,7 @@ from ground_helpers import noise
 from PIL import Image
 
 from styletut.errors import ImageError
-from styletut.images import (
-    ImageFileError,
-    check_savable,
-    load_image,
-    read_metadata,
-    save_image,
-    to_pil,
-)
+from styletut.images import ImageFileError, check_savable, load_image, read_metadata, save_image, to_pil
 
 
 def test_values_are_clamped_and_rounded_never_wrapped(tmp_path: Path) -> None:

@@ -11,9 +11,7 @@ import pytest
 from teach_helpers import history, result, shown
 
 from styletut.teach.curves import OTHERS, TERMS, _readable
-from styletut.teach.figures import (
-    loss_curves,
-)
+from styletut.teach.figures import loss_curves
 
 
 def curves(figure: Any) -> dict[str, Any]:

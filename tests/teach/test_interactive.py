@@ -13,12 +13,7 @@ from PIL import Image
 from teach_helpers import noise, picture, result, stripped
 
 from styletut import figures
-from styletut.teach.figures import (
-    divider,
-    frames,
-    grid,
-    hover,
-)
+from styletut.teach.figures import divider, frames, grid, hover
 
 
 def ids(page: str) -> list[str]:

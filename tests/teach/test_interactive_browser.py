@@ -11,12 +11,7 @@ from PIL import Image
 from teach_helpers import picture, stripped
 
 from styletut import figures
-from styletut.teach.figures import (
-    divider,
-    frames,
-    grid,
-    hover,
-)
+from styletut.teach.figures import divider, frames, grid, hover
 
 RED, GREEN, BLUE = (0.9, 0.1, 0.1), (0.1, 0.7, 0.1), (0.1, 0.1, 0.9)
 

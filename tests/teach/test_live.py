@@ -17,12 +17,7 @@ from PIL import Image
 from teach_helpers import history, noise, picture, result
 
 from styletut.errors import ImageError
-from styletut.teach.figures import (
-    FigureError,
-    gallery,
-    live,
-    loss_curves,
-)
+from styletut.teach.figures import FigureError, gallery, live, loss_curves
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,9 +11,7 @@ import pytest
 from teach_helpers import picture
 
 from styletut.teach import markup
-from styletut.teach.figures import (
-    divider,
-)
+from styletut.teach.figures import divider
 
 TEMPLATES = sorted((Path(markup.__file__).parent / "html").iterdir())
 KINDS = ("divider", "frames", "hover", "grid")

@@ -10,11 +10,7 @@ import torch
 from PIL import Image
 from teach_helpers import picture, result, shown
 
-from styletut.teach.figures import (
-    before_after,
-    film_strip,
-    gallery,
-)
+from styletut.teach.figures import before_after, film_strip, gallery
 
 
 def texts(figure: Any) -> list[str]:

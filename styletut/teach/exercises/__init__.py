@@ -2,7 +2,7 @@
 
 To add one, add a row to a chapter's ``EXERCISES``: a `kinds.Value` (a number, a tensor or a word) or a
 `kinds.Function`. Its ``slips`` map a hint to what the usual mistake gives: a wrong answer that equals one of those
-gets that hint. Tests then take the row through its right answer and every slip.
+gets that hint. Tests then check the right answer and each slip of the row.
 """
 
 from __future__ import annotations

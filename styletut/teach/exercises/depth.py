@@ -30,7 +30,7 @@ def _halfway(name: str = "relu3_2") -> int:
         features = vgg(whole[..., :112, 8 + pixels : 120 + pixels])[name]
         if losses.content_loss(features, target, "relative") > 0.5:
             return pixels
-    raise AssertionError(f"{name} never minds")
+    raise AssertionError(f"the loss at {name} stays below 0.5")
 
 
 def _psnr(a: Tensor, b: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-depth-shape": Value(
         expected=_shape,
         slips={
-            "An odd row or column has no partner to be pooled with: it is dropped, so round down each time.": lambda: (
+            "Pooling drops an odd last row or column: round down each time.": lambda: (
                 512,
                 -(-301 // 16),
                 -(-450 // 16),
@@ -62,8 +62,8 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-depth-fewest": Value(
         expected=_fewest,
         slips={
-            "It does have fewer, but it is not the first: what does it get its input from?": lambda: "conv5_1",
-            "It does have fewer, but it is not the first: pooling layers count too.": lambda: "relu5_1",
+            "It has fewer, but it is not the first: look at the layer that its input comes from.": lambda: "conv5_1",
+            "It has fewer, but it is not the first: pooling layers count too.": lambda: "relu5_1",
             "Nearly: a quarter of the positions, but 4 numbers for each pixel. The picture has 3.": lambda: "pool3",
         },
     ),

@@ -17,7 +17,7 @@ def _layer(name: str) -> vgg.Layer:
 
 
 def _field(*, pooling: bool = True, strides: bool = True) -> int:
-    """Receptive field of relu3_2, without what poolings add, or as if no stride ever grew."""
+    """Receptive field of relu3_2, optionally without what pooling layers add, or as if all strides were 1."""
     field = 1
     upto = vgg.layers().index(_layer("relu3_2"))
     stride = 1
@@ -80,11 +80,11 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-features-field": Value(
         expected=lambda: _layer("relu3_2").receptive_field,
         slips={
-            "Poolings have a window too, of 2 x 2: each widens the field by the stride before it.": lambda: _field(
-                pooling=False
+            "Pooling has a window too, of 2 x 2: each widens the receptive field by the stride before it.": lambda: (
+                _field(pooling=False)
             ),
-            "After a pooling, a step of the window is worth more pixels: count in strides.": lambda: _field(
-                strides=False
+            "After a pooling layer, one position further is several pixels further: multiply by the stride.": lambda: (
+                _field(strides=False)
             ),
             "That is relu3_1: there is one convolution more.": lambda: _layer("relu3_1").receptive_field,
             "That is relu3_3: one convolution too many.": lambda: _layer("relu3_3").receptive_field,
@@ -94,8 +94,8 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-features-shape": Value(
         expected=_shape,
         slips={
-            "Block 4 comes after three poolings, not four.": lambda: _shape(16),
-            "Block 4 comes after three poolings, not two.": lambda: _shape(4),
+            "Block 4 comes after three pooling layers, not four.": lambda: _shape(16),
+            "Block 4 comes after three pooling layers, not two.": lambda: _shape(4),
             "Rows come before columns.": lambda: _shape()[[0, 1, 3, 2]],
             "PyTorch puts the channels second, not last.": lambda: _shape()[[0, 2, 3, 1]],
             "The first number is how many pictures there are.": lambda: _shape()[1:],
@@ -110,7 +110,7 @@ EXERCISES: dict[str, Value | Function] = {
                 early=True
             ),
             "A window of k positions reaches k - 1 steps further than one position, not k.": _recurrence(less=0),
-            "Start with 1: a pixel sees itself.": _recurrence(first=0),
+            "Start with 1: the receptive field of a pixel is the pixel itself.": _recurrence(first=0),
         },
         gradient=False,
     ),
@@ -118,7 +118,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=_both(lambda x: x, F.relu),
         inputs=_features_and_weight,
         slips={
-            "The first half has no negative values: the ReLU wrote over it.": _both(F.relu, F.relu),
+            "The first half has no negative values: the ReLU has overwritten it.": _both(F.relu, F.relu),
             "The second half has negative values: where is the ReLU?": _both(lambda x: x, lambda x: x),
             "The convolution comes first, the ReLU second.": _both(F.relu, lambda x: x),
         },

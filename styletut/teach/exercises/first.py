@@ -46,7 +46,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=lambda features, target: losses.content_loss(features, target, "half_sum"),
         inputs=random_features,
         slips={
-            "You forgot the one half.": lambda f, p: losses.content_loss(f, p, "sum"),
+            "The factor of one half is missing.": lambda f, p: losses.content_loss(f, p, "sum"),
             "The paper takes the sum, not the mean.": lambda f, p: losses.content_loss(f, p, "mean") / 2,
             "The paper takes half the sum, not the mean.": lambda f, p: losses.content_loss(f, p, "mean"),
             "This one is relative: the paper does not divide by the target.": lambda f, p: losses.content_loss(

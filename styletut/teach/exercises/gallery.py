@@ -13,12 +13,12 @@ _MEAN = torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1) * 255  # red, green, blue
 
 
 def _shown(picture: Tensor) -> Tensor:
-    """What the Oxford weights want to be shown: blue, green, red in 0 to 255, less the mean."""
+    """The input that the Oxford weights expect: blue, green, red in 0 to 255, minus the mean."""
     return (picture * 255 - _MEAN).flip(1)
 
 
 def _picture_and_arrived(generator: Generator) -> tuple[Tensor, Tensor]:
-    """A picture of a random size, and something near what should arrive."""
+    """A picture of a random size, and that input with some noise added."""
     rows, columns = (torch.randperm(4, generator=generator)[:2] + 3).tolist()
     picture = torch.rand(1, 3, rows, columns, generator=generator)
     return picture, _shown(picture) + 20 * torch.randn(picture.shape, generator=generator)
@@ -35,7 +35,7 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-gallery-overflow": Value(
         expected=lambda: int(_LARGEST // 32**2) + 1,
         slips={
-            "So many still fit: one more.": lambda: int(_LARGEST // 32**2),
+            "That many still fit: one more.": lambda: int(_LARGEST // 32**2),
             "A Gram matrix adds up products: each position gives 32 times 32.": lambda: int(_LARGEST // 32) + 1,
         },
         tolerance=0.0,
@@ -44,19 +44,19 @@ EXERCISES: dict[str, Value | Function] = {
         expected=lambda picture, arrived: (_shown(picture) - arrived).abs().max(),
         inputs=_picture_and_arrived,
         slips={
-            "Turn the colours round first: the network wants blue, green, red.": lambda picture, arrived: (
+            "Reverse the order of the channels first: the network expects blue, green, red.": lambda picture, arrived: (
                 (picture * 255 - _MEAN.flip(1) - arrived).abs().max()
             ),
-            "The means are blue's, green's and red's, in this order: subtract them after turning the colours round.": (
+            "The means are those of blue, green and red, in this order: subtract them after reversing the channels.": (
                 lambda picture, arrived: ((picture * 255 - _MEAN.flip(1)).flip(1) - arrived).abs().max()
             ),
-            "The network wants 0 to 255: multiply first.": lambda picture, arrived: (
+            "The network expects values from 0 to 255: multiply first.": lambda picture, arrived: (
                 (picture.flip(1) - _MEAN.flip(1) - arrived).abs().max()
             ),
             "The largest difference is asked for, not the mean.": lambda picture, arrived: (
                 (_shown(picture) - arrived).abs().mean()
             ),
-            "A difference counts whichever way it goes: take its absolute value.": lambda picture, arrived: (
+            "A difference counts whatever its sign: take its absolute value.": lambda picture, arrived: (
                 _shown(picture) - arrived
             ).max(),
         },
@@ -66,7 +66,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=lambda: "in-place",
         slips={
             "Swapped, red would arrive in channel 0.": lambda: "swapped",
-            "The average colour arrives as nothing, so the mean is subtracted, and once.": lambda: "mean",
+            "The mean colour arrives as zero, so the mean is subtracted, and only once.": lambda: "mean",
             "512 channels and an eighth of each side: the block is the right one.": lambda: "number",
             "The weights are those of the file.": lambda: "random",
         },

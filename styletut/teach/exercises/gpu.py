@@ -24,7 +24,7 @@ EXERCISES: dict[str, Value | Function] = {
         slips={
             "A multiplication and an addition: two operations each.": lambda: _operations("conv3_2", 256, 512, each=1),
             "Stride 4: 128 x 128 positions, not 512 x 512.": lambda: _operations("conv3_2", 256, 512, strided=False),
-            "A 3 x 3 filter has 9 numbers for each channel in.": lambda: _operations("conv3_2", 256, 512, filters=1),
+            "A 3 x 3 filter has 9 weights for each input channel.": lambda: _operations("conv3_2", 256, 512, filters=1),
             "The forward pass only: the backward pass is not asked for.": lambda: 2 * _operations("conv3_2", 256, 512),
         },
         tolerance=1e-6,
@@ -33,7 +33,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=_steps,
         slips={
             "Half the side is a quarter of the pixels.": lambda: _steps(power=1),
-            "Small steps are cheaper than full ones.": lambda: _steps(power=0),
+            "A step at a smaller scale is cheaper than one at full size.": lambda: _steps(power=0),
         },
         tolerance=1e-3,
     ),
@@ -42,7 +42,7 @@ EXERCISES: dict[str, Value | Function] = {
         slips={
             "A float32 number takes four bytes.": lambda: 64 * 1024 * 1024,
             "relu1_1 has 64 channels, not 3.": lambda: 3 * 1024 * 1024 * 4,
-            "Four bytes are right for float32; that was for bfloat16.": lambda: 64 * 1024 * 1024 * 2,
+            "A float32 number takes four bytes; two are what bfloat16 takes.": lambda: 64 * 1024 * 1024 * 2,
         },
         tolerance=1e-6,
     ),

@@ -22,7 +22,7 @@ def _batch(generator: Generator) -> tuple[Tensor]:
 
 
 def _clouds(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Two clouds of different size, (N, M) and (N, M'), away from zero as features are."""
+    """Two point clouds of different size, (N, M) and (N, M'), of positive numbers, as features are."""
     channels, many, few = (torch.randperm(4, generator=generator)[:3] + 3).tolist()
     return torch.rand(channels, many, generator=generator), torch.rand(channels, few, generator=generator)
 
@@ -78,9 +78,9 @@ EXERCISES: dict[str, Value | Function] = {
         expected=lambda: _channels() * (_channels() + 1) // 2,
         slips={
             "The matrix is symmetric: half of these come twice.": lambda: _channels() ** 2,
-            "You left out the diagonal.": lambda: _channels() * (_channels() - 1) // 2,
+            "The diagonal counts too.": lambda: _channels() * (_channels() - 1) // 2,
             "That is the number of its rows.": _channels,
-            "Halving all of them halves the diagonal too.": lambda: _channels() ** 2 // 2,
+            "Halving all entries halves the diagonal too.": lambda: _channels() ** 2 // 2,
         },
         tolerance=0.0,
     ),
@@ -90,8 +90,8 @@ EXERCISES: dict[str, Value | Function] = {
         slips={
             "The kernel is the square of the inner product.": lambda x, y: _pairs(x, y, power=1),
             "The pairs across the clouds count twice.": lambda x, y: _pairs(x, y) + (x.T @ y).square().mean(),
-            "The pairs across the clouds come with a minus.": lambda x, y: _pairs(x, y) + 4 * (x.T @ y).square().mean(),
-            "You left out the pairs of a point with itself.": lambda x, y: (
+            "The pairs across the clouds are subtracted.": lambda x, y: _pairs(x, y) + 4 * (x.T @ y).square().mean(),
+            "The pairs of a point with itself count too.": lambda x, y: (
                 _without_self(x) + _without_self(y) - 2 * (x.T @ y).square().mean()
             ),
             "Each of the three sums must be divided by its number of pairs.": lambda x, y: (

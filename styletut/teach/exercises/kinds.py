@@ -1,6 +1,6 @@
 """What an exercise can be: a value or a function, with its usual mistakes.
 
-What is right is never written down as a number: the module computes it, when it is asked for.
+The right answer is never written down as a number: the package computes it when an answer is checked.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ class Function:
         for _ in range(self.trials):
             arguments = self.inputs(generator)
             try:
-                found, slope = self._try(answer, arguments)
-            except Exception as error:  # whatever the reader's code raises is the verdict
+                value, gradient = self._try(answer, arguments)
+            except Exception as error:  # any error of the reader's code is the verdict
                 return f"It raised {type(error).__name__}: {error}"
-            wanted, right_slope = self._try(self.expected, arguments)
-            wrong = _mismatch(found, wanted, self.tolerance)
+            wanted, wanted_gradient = self._try(self.expected, arguments)
+            wrong = _mismatch(value, wanted, self.tolerance)
             if wrong is not None:
-                return next((hint for hint, slip in self.slips.items() if self._is(found, slip, arguments)), wrong)
-            if self.gradient and slope is None:
+                return next((hint for hint, slip in self.slips.items() if self._is(value, slip, arguments)), wrong)
+            if self.gradient and gradient is None:
                 return "The value is right, but no gradient flows: is there .item(), .detach() or NumPy in it?"
-            if self.gradient and _mismatch(slope, right_slope, self.tolerance) is not None:
+            if self.gradient and _mismatch(gradient, wanted_gradient, self.tolerance) is not None:
                 return "The value is right, but its gradient is not: is a part of it detached?"
         return None
 
@@ -77,11 +77,11 @@ class Function:
         value = function(first.requires_grad_(self.gradient), *rest)
         if not (isinstance(value, Tensor) and value.requires_grad):
             return value, None
-        (slope,) = torch.autograd.grad(value.sum(), first, allow_unused=True)
-        return value.detach(), slope
+        (gradient,) = torch.autograd.grad(value.sum(), first, allow_unused=True)
+        return value.detach(), gradient
 
-    def _is(self, found: Any, slip: Callable[..., Tensor], arguments: tuple[Tensor, ...]) -> bool:
-        return _mismatch(found, self._try(slip, arguments)[0], self.tolerance) is None
+    def _is(self, value: Any, slip: Callable[..., Tensor], arguments: tuple[Tensor, ...]) -> bool:
+        return _mismatch(value, self._try(slip, arguments)[0], self.tolerance) is None
 
 
 def random_features(generator: Generator) -> tuple[Tensor, Tensor]:
@@ -90,17 +90,17 @@ def random_features(generator: Generator) -> tuple[Tensor, Tensor]:
     return torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
 
 
-def _mismatch(found: Any, wanted: Any, tolerance: float) -> str | None:
-    """How ``found`` differs from ``wanted``, without giving that away; None if it does not."""
+def _mismatch(answer: Any, wanted: Any, tolerance: float) -> str | None:
+    """How ``answer`` differs from ``wanted``, in words that do not tell what is wanted; None if it does not."""
     if isinstance(wanted, str):
-        if not isinstance(found, str):
-            return f"A word in quotes is asked for, not {_kind(found)}."
-        return None if found.strip().casefold() == wanted.casefold() else f"It is not {found!r}."
+        if not isinstance(answer, str):
+            return f"A word in quotes is asked for, not {_kind(answer)}."
+        return None if answer.strip().casefold() == wanted.casefold() else f"It is not {answer!r}."
     try:
-        given = torch.as_tensor(found).detach().double().cpu()
+        given = torch.as_tensor(answer).detach().double().cpu()
     except (TypeError, ValueError, RuntimeError):
         kind = "tensor" if isinstance(wanted, Tensor) and wanted.dim() else "number"
-        return f"A {kind} is asked for, not {_kind(found)}."
+        return f"A {kind} is asked for, not {_kind(answer)}."
     right = torch.as_tensor(wanted).detach().double().cpu()
     if right.numel() == 1:
         given, right = given.squeeze(), right.squeeze()  # tensor([2.]) is a number too

@@ -22,7 +22,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=_halo,
         slips={
             "That is both sides together.": lambda: 2 * _halo(),
-            "A position answers for the pixels of its stride; they are no halo.": lambda: _field("relu4_1")[0] / 2,
+            "The pixels of its own stride belong to the position, not to the halo.": lambda: _field("relu4_1")[0] / 2,
         },
         tolerance=1e-3,
     ),
@@ -31,7 +31,7 @@ EXERCISES: dict[str, Value | Function] = {
         slips={
             "The halo is on all four sides.": lambda: ((320 + 80) / 320) ** 2,
             "Rows and columns both grow: square it.": lambda: (320 + 2 * 80) / 320,
-            "What is asked is how many times as many, not how many times more.": lambda: (480 / 320) ** 2 - 1,
+            "The question is how many times as many, not how many more.": lambda: (480 / 320) ** 2 - 1,
         },
         tolerance=1e-3,
     ),

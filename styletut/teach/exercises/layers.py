@@ -24,10 +24,11 @@ def _numbers(each: int) -> int:
 
 
 def _room(stroke: float) -> str:
+    """The first layer whose receptive field is as wide as a stroke of so many pixels."""
     return next(layer.name for layer in _firsts() if layer.receptive_field >= stroke)
 
 
-def _slopes(generator: Generator) -> tuple[Tensor]:
+def _gradient_lengths(generator: Generator) -> tuple[Tensor]:
     """Lengths of five gradients, over several orders of magnitude."""
     return (10 ** (4 * torch.rand(5, generator=generator)),)
 
@@ -36,7 +37,7 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-layers-constraints": Value(
         expected=lambda: _numbers(1),
         slips={
-            "Those are all entries; each one off the diagonal is there twice.": lambda: _numbers(2),
+            "Those are all entries; each off the diagonal occurs twice.": lambda: _numbers(2),
             "The diagonal counts too: how strong each channel is by itself.": lambda: _numbers(0),
             "Half of all entries leaves half of the diagonal out.": lambda: _numbers(2) // 2,
             "That is the number of channels; a Gram matrix has an entry for each pair of them.": lambda: sum(
@@ -48,20 +49,20 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-layers-room": Value(
         expected=lambda: _room(60 * 512 / 1024),
         slips={
-            "That is the layer before: its field is a little too small for a stroke at your size.": lambda: _room(
-                60 * 256 / 1024
+            "That is the layer before: its receptive field is a little too small for a stroke at your size.": lambda: (
+                _room(60 * 256 / 1024)
             ),
             "It would hold a stroke too, but a shallower one does.": lambda: _firsts()[-1].name,
         },
     ),
     "ex-layers-equal": Function(
-        expected=lambda slopes: (1 / slopes) / (1 / slopes).sum(),
-        inputs=_slopes,
+        expected=lambda lengths: (1 / lengths) / (1 / lengths).sum(),
+        inputs=_gradient_lengths,
         slips={
-            "They pull equally hard, but they do not add up to 1.": lambda slopes: 1 / slopes,
-            "These make the strong ones stronger: divide by the length.": lambda slopes: slopes / slopes.sum(),
-            "The gradient grows with the weight, not with its square root: no square is needed.": lambda slopes: (
-                slopes**-2 / (slopes**-2).sum()
+            "All gradients are then equally long, but the weights do not add up to 1.": lambda lengths: 1 / lengths,
+            "These make long gradients longer: divide by the length.": lambda lengths: lengths / lengths.sum(),
+            "The gradient grows with the weight, not with its square root: no square is needed.": lambda lengths: (
+                lengths**-2 / (lengths**-2).sum()
             ),
         },
         gradient=False,
@@ -69,10 +70,10 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-layers-which": Value(
         expected=lambda: _firsts()[MYSTERY.index(min(MYSTERY))].name,
         slips={
-            "That is where it is furthest off; the layer that was matched is near.": lambda: (
+            "That is the layer with the largest distance; the layer that was matched has a small one.": lambda: (
                 _firsts()[MYSTERY.index(max(MYSTERY))].name
             ),
-            "It is fairly near there, but another layer is much nearer.": lambda: (
+            "The distance is fairly small there, but much smaller at another layer.": lambda: (
                 _firsts()[MYSTERY.index(sorted(MYSTERY)[1])].name
             ),
         },

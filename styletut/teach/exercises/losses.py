@@ -38,9 +38,9 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-losses-by-hand": Value(
         expected=lambda: _both(_small()),
         slips={
-            "Neighbours below each other count too.": lambda: _both(_rows(_small())),
-            "Neighbours beside each other count too.": lambda: _both(_rows(_small().transpose(2, 3))),
-            "The other way round: squared first, then l1.": lambda: _both(_small()).flip(0),
+            "Differences between rows count too.": lambda: _both(_rows(_small())),
+            "Differences between columns count too.": lambda: _both(_rows(_small().transpose(2, 3))),
+            "The order is reversed: squared first, then l1.": lambda: _both(_small()).flip(0),
             "The sum is asked for, not the mean.": lambda: _both(_small(), "mean"),
         },
     ),
@@ -51,12 +51,10 @@ EXERCISES: dict[str, Value | Function] = {
             "Absolute differences, not squared ones.": lambda x: total_variation(x, "squared"),
             "Absolute differences: this is the form called power.": lambda x: total_variation(x, "power"),
             "The sum, not the sum per pixel.": lambda x: total_variation(x, "l1", "mean"),
-            "Neighbours below each other count too.": lambda x: total_variation(_rows(x), "l1"),
-            "Neighbours beside each other count too.": lambda x: total_variation(_rows(x.transpose(2, 3)), "l1"),
-            "The differences must lose their signs before they are added up.": lambda x: (
-                x.diff(dim=2).sum() + x.diff(dim=3).sum()
-            ),
-            "The last column is no neighbour of the first: torch.roll wraps round.": lambda x: (
+            "Differences between rows count too.": lambda x: total_variation(_rows(x), "l1"),
+            "Differences between columns count too.": lambda x: total_variation(_rows(x.transpose(2, 3)), "l1"),
+            "Take absolute values before adding up.": lambda x: x.diff(dim=2).sum() + x.diff(dim=3).sum(),
+            "The first and the last column are not adjacent: torch.roll wraps around.": lambda x: (
                 (x - x.roll(1, 2)).abs().sum() + (x - x.roll(1, 3)).abs().sum()
             ),
         },

@@ -30,8 +30,8 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-optimisers-range": Value(
         expected=lambda: _rate(2),
         slips={
-            "The step is read on the small range, but the gradient is another one there, too.": lambda: _rate(1),
-            "The other way round: a picture of 0 to 1 moves by less.": lambda: _rate(-2),
+            "The range scales the step, but the gradient as well.": lambda: _rate(1),
+            "It is the inverse: a picture of 0 to 1 moves by less.": lambda: _rate(-2),
             "The range of the picture matters to SGD.": lambda: _rate(0),
         },
     ),
@@ -40,9 +40,11 @@ EXERCISES: dict[str, Value | Function] = {
         inputs=_gradient,
         gradient=False,
         slips={
-            "Downhill: mind the sign.": lambda g: -_adam(g),
+            "The step goes against the gradient: mind the sign.": lambda g: -_adam(g),
             "That is SGD's step: Adam divides by the size of the gradient.": lambda g: -0.02 * g,
-            "Each value is divided by its own size, not by the length of the whole.": lambda g: -0.02 * g / g.norm(),
+            "Each value is divided by its own size, not by the length of the whole gradient.": lambda g: (
+                -0.02 * g / g.norm()
+            ),
         },
     ),
     "ex-optimisers-limit": Value(

@@ -16,7 +16,7 @@ _mean, _std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEA
 
 
 def _red_taken_for(values: Tensor, channel: int = 0) -> Tensor:
-    """Which red a network of torchvision takes raw values for."""
+    """The red that a network of torchvision sees in raw values."""
     return IMAGENET_MEAN[channel] + IMAGENET_STD[channel] * values
 
 
@@ -31,7 +31,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=lambda: (ORANGE - _caffe).flip(0),
         slips={
             "The values are right, but blue comes first.": lambda: ORANGE - _caffe,
-            "Each colour has its own mean: turn the means round together with the colours.": lambda: (
+            "Each colour has its own mean: reverse the means together with the colours.": lambda: (
                 ORANGE.flip(0) - _caffe
             ),
             "Caffe's values go from 0 to 255: do not divide.": lambda: (ORANGE / 255 - _caffe).flip(0),
@@ -42,12 +42,12 @@ EXERCISES: dict[str, Value | Function] = {
         expected=lambda values: values * _std + _mean,
         inputs=_preprocessed,
         slips={
-            "The inverse goes backwards: multiply first, then add.": lambda values: (values + _mean) * _std,
+            "The inverse undoes the last operation first: multiply, then add.": lambda values: (values + _mean) * _std,
             "To undo a division, multiply.": lambda values: values / _std + _mean,
             "The mean was subtracted: add it.": lambda values: values * _std - _mean,
             "And the standard deviations?": lambda values: values + _mean,
             "And the mean?": lambda values: values * _std,
-            "This network takes red first: do not turn the colours round.": lambda values: (values * _std + _mean).flip(
+            "This network takes red first: do not reverse the channels.": lambda values: (values * _std + _mean).flip(
                 1
             ),
             "Pictures go from 0 to 1 here: do not multiply by 255.": lambda values: 255 * (values * _std + _mean),
@@ -70,7 +70,7 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-pictures-fog": Value(
         expected=lambda: _red_taken_for(BLACK_AND_WHITE),
         slips={
-            "That is what it should be fed for black and for white. It was fed 0 and 1: apply the inverse.": lambda: (
+            "That is what the input should be for black and white. It was 0 and 1: apply the inverse.": lambda: (
                 (BLACK_AND_WHITE - IMAGENET_MEAN[0]) / IMAGENET_STD[0]
             ),
             "That would be so if nothing was wrong. Apply the inverse to 0 and to 1.": lambda: BLACK_AND_WHITE,

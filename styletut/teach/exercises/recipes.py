@@ -39,11 +39,11 @@ EXERCISES: dict[str, Value | Function] = {
     "ex-recipes-constant": Value(
         expected=lambda: (_channels("relu1_1") / 3) ** 2,
         slips={
-            "The channels are squared in both.": lambda: _channels("relu1_1") / 3,
+            "The number of channels is squared in both.": lambda: _channels("relu1_1") / 3,
             "That is how much smaller the paper's is; the Keras loss is the larger one.": lambda: (
                 (3 / _channels("relu1_1")) ** 2
             ),
-            "The 4 stands in both.": lambda: (_channels("relu1_1") / 3) ** 2 / 4,
+            "The factor 4 is in both.": lambda: (_channels("relu1_1") / 3) ** 2 / 4,
         },
     ),
     "ex-recipes-mean": Function(

@@ -42,7 +42,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=_shares,
         slips={
             "Shares of the maximum are asked for, not the averages.": lambda: torch.tensor([2.0, 2.0]),
-            "The other way round: the first map is the one with a lonely 8.": lambda: _shares().flip(0),
+            "The order is reversed: the first map is the one with a single 8.": lambda: _shares().flip(0),
         },
         tolerance=1e-4,
     ),
@@ -50,17 +50,17 @@ EXERCISES: dict[str, Value | Function] = {
         expected=_mix,
         inputs=_pictures,
         slips={
-            "The two shares are the other way round.": lambda p, n, m: m + 0.75 * (p - m) + 0.25 * n,
-            "Take the mean off the photograph before it is scaled.": lambda p, n, m: m + 0.25 * p + 0.75 * n,
-            "Put the mean back: zero is not the network's mean colour.": lambda p, n, m: 0.25 * (p - m) + 0.75 * n,
+            "The two shares are swapped.": lambda p, n, m: m + 0.75 * (p - m) + 0.25 * n,
+            "Subtract the mean from the photograph before it is scaled.": lambda p, n, m: m + 0.25 * p + 0.75 * n,
+            "Add the mean again: zero is not the network's mean colour.": lambda p, n, m: 0.25 * (p - m) + 0.75 * n,
         },
     ),
     "ex-starts-routes": Value(
         expected=lambda: _reached(_pools("pool4")),
         slips={
-            "That is one pool: there are four.": lambda: _reached(1),
-            "Each pool takes one of 2 x 2 positions, not one of two.": lambda: _reached(_pools("pool4"), 0.5),
-            "Of four pools, not five.": lambda: _reached(5),
+            "That is one pooling layer: there are four.": lambda: _reached(1),
+            "Each pooling layer takes one of 2 x 2 positions, not one of two.": lambda: _reached(_pools("pool4"), 0.5),
+            "There are four pooling layers, not five.": lambda: _reached(5),
         },
     ),
 }
