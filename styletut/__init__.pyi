@@ -11,6 +11,7 @@ from . import (
     objective,
     recipes,
     samples,
+    sheets,
     transfer,
     validation,
     vgg,
@@ -21,6 +22,7 @@ from .errors import StyletutError
 from .images import load_image, save_image
 from .lowmem import distributed, tape, tiles, windows
 from .recipes import Recipe
+from .sheets import Sheet, sheet
 from .teach import check, figures, glue
 from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
 
@@ -30,6 +32,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Run",
+    "Sheet",
     "Step",
     "StyletutError",
     "architecture",
@@ -55,6 +58,8 @@ __all__ = [
     "resume",
     "samples",
     "save_image",
+    "sheet",
+    "sheets",
     "stylize",
     "tape",
     "tiles",
