@@ -12,6 +12,7 @@ from . import (
     objective,
     recipes,
     samples,
+    sheets,
     transfer,
     validation,
     vgg,
@@ -23,6 +24,7 @@ from .errors import StyletutError
 from .images import load_image, save_image
 from .lowmem import distributed, tape, tiles, windows
 from .recipes import Recipe
+from .sheets import Sheet, sheet
 from .teach import check, figures, glue
 from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
 
@@ -32,6 +34,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Run",
+    "Sheet",
     "Step",
     "StyletutError",
     "architecture",
@@ -59,6 +62,8 @@ __all__ = [
     "resume",
     "samples",
     "save_image",
+    "sheet",
+    "sheets",
     "stylize",
     "tape",
     "tiles",

@@ -29,6 +29,17 @@ def read_manifest(name: str) -> dict[str, Any]:
     return manifest
 
 
+def sheet_commands(name: str) -> str | None:
+    """What a contact sheet says of how each of its pictures is made; None if it is none.
+
+    Raises:
+        ImageError: it is no picture.
+    """
+    from .. import images, sheets
+
+    return images.read_metadata(name).get(sheets.METADATA_KEY)
+
+
 def damaged(name: str) -> ImageError:
     """The error of a picture whose manifest makes no sense."""
     return ImageError(f"what {name!r} says of how it was made is damaged: nothing can be learnt from it")

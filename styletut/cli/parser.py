@@ -47,6 +47,7 @@ other commands (COMMAND --help says more; a file of such a name is ./NAME):
   styletut samples [NAME]      the sample pictures; with -o it writes one
   styletut info PICTURE        how a picture was made
   styletut resume RUN.pt       go on with an interrupted run
+  styletut sheet PHOTO STYLES  a contact sheet: one photograph in many styles, or over a grid of settings
 """
 _METAVARS = {"number": "X", "whole": "N"}
 """What values of a kind are called, where the field does not say."""
@@ -99,19 +100,29 @@ class Parser(argparse.ArgumentParser):
 
 def add_run_options(parser: Parser) -> None:
     """Add what painting and resuming share."""
+    add_output_options(parser)
+    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a colour; 16 in PNG and TIFF only")
+    parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots: DIR/0001.png, 0002.png ...")
+    add_execution_options(parser)
+    parser.set_defaults(shared=False, started=time.time())
+
+
+def add_output_options(parser: Parser) -> None:
+    """Add what says where an output goes."""
     parser.add_argument("-o", "--output", metavar="OUT", help="the file to write, or the folder")
     parser.add_argument(
         "--existing",
         choices=("replace", "refuse", "skip"),
         help="what to do where an output exists already (default: replace a file that -o names, refuse otherwise)",
     )
-    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="bits a colour; 16 in PNG and TIFF only")
-    parser.add_argument("--snapshots", metavar="DIR", help="write the snapshots: DIR/0001.png, 0002.png ...")
+
+
+def add_execution_options(parser: Parser) -> None:
+    """Add what says where and how it is computed."""
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:1, mps (default: the best there is)")
     parser.add_argument(
         "--max-memory", metavar="GB", help="how much memory it may use, for example 4GB (default: most of what is free)"
     )
-    parser.set_defaults(shared=False, started=time.time())
     parser.add_argument("--tile", type=int, metavar="PIXELS", help="compute in tiles of about this many pixels a side")
     shows = "show the picture while it is painted, in a terminal that can: auto, kitty, iterm2 or sixel"
     parser.add_argument("--show", choices=("auto", "kitty", "iterm2", "sixel"), metavar="PROTOCOL", help=shows)
@@ -148,7 +159,7 @@ def painting_parser(*, describe: bool = False) -> Parser:
     parser.add_argument(
         "--dry-run", action="store_true", help="only say how long it will take and how much memory it needs"
     )
-    _add_recipe_options(parser, describe)
+    add_recipe_options(parser, describe=describe)
     return parser
 
 
@@ -159,7 +170,8 @@ def recipe_options() -> tuple[Field, ...]:
     return tuple(field for field in (recipes.STEPS, *recipes.fields()) if field.option)
 
 
-def _add_recipe_options(parser: Parser, describe: bool) -> None:
+def add_recipe_options(parser: Parser, *, describe: bool, default: str | None = None) -> None:
+    """Add the options for a recipe and its fields; ``default`` says which is the default, if it is not the first."""
     from .. import recipes
 
     group = parser.add_argument_group(
@@ -167,17 +179,16 @@ def _add_recipe_options(parser: Parser, describe: bool) -> None:
         "Every default is the recipe's; `styletut recipes NAME` shows all of one, `styletut recipes --fields` what its "
         "fields mean.",
     )
-    names, default = ", ".join(recipes.names()), recipes.names()[0]
-    group.add_argument(
-        "-r", "--recipe", help=f"{names}; or a .json file, or a picture that styletut made (default: {default})"
-    )
+    names, first = ", ".join(recipes.names()), recipes.names()[0]
+    what = f"{names}; or a .json file, or a picture that styletut made (default: {default or first})"
+    group.add_argument("-r", "--recipe", help=what)
     defaults = _defaults() if describe else None
     for field in recipe_options():
         metavar, shown = field.metavar or _METAVARS.get(field.kind), ""
         if defaults is not None:
             choices = [f"{{{','.join(field.choices)}}}"] if field.choices else []
             metavar = "|".join(filter(None, [*choices, metavar])) or None
-            shown = f" (default of {default}: {format_value(defaults[field.name])})"
+            shown = f" (default of {first}: {format_value(defaults[field.name])})"
         text = f"{field.help}{shown}".replace("%", "%%")
         group.add_argument(f"--{field.name.replace('_', '-')}", metavar=metavar, help=text)
     group.add_argument(

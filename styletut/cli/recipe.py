@@ -34,6 +34,15 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
     from .. import recipes
 
     chosen = recipes.get() if args.recipe is None else named_recipe(args.recipe)
+    return chosen.replace(**{field: parse_value(field, text) for field, text in changes_from(args).items()})
+
+
+def changes_from(args: argparse.Namespace) -> dict[str, str]:
+    """The fields of the recipe that the options change, as they were written.
+
+    Raises:
+        RecipeError: --set is not understood.
+    """
     given = {field.name: getattr(args, field.name) for field in recipe_options()}
     if start_picture(args.start) is not None:
         del given["start"]
@@ -41,13 +50,13 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
         if given["colour"] not in (None, KEPT_COLOURS):
             raise RecipeError(f"--keep-colours is --colour {KEPT_COLOURS}: leave out one of them")
         given["colour"] = KEPT_COLOURS
-    changes = {field: parse_value(field, text) for field, text in given.items() if text is not None}
+    changes = {field: text for field, text in given.items() if text is not None}
     for text in args.set:
         field, equals, value = text.partition("=")
         if not equals:
             raise RecipeError(f"--set takes FIELD=VALUE, for example --set optimizer=adam, not {text!r}")
-        changes[field] = parse_value(field, value)
-    return chosen.replace(**changes)
+        changes[field] = value
+    return changes
 
 
 def start_picture(name: str | None) -> Picture | None:

@@ -98,7 +98,7 @@ def _numbered(target: Target, count: int, replace: bool) -> list[Target]:
 def _report_interruption(result: Result, written: list[Path], args: argparse.Namespace) -> None:
     again = ""
     if args.checkpoint is not None and _is_newer(args.checkpoint, args.started):
-        again = f"; go on with: styletut resume {_quoted(args.checkpoint)} -o {_quoted(*written)}"
+        again = f"; go on with: styletut resume {quoted(args.checkpoint)} -o {quoted(*written)}"
     steps = f"{len(result.history)} of {result.recipe.steps} steps"
     notice(f"interrupted after {steps}; the best picture so far is {', '.join(map(str, written))}{again}")
 
@@ -115,18 +115,28 @@ def _save(result: Result, i: int, target: Target, inputs: Inputs, bits: int) -> 
     output, alpha = target.output, target.alpha
     if alpha is not None:  # a run that was stopped at a coarse scale has a smaller picture
         alpha = images.resize(alpha.expand(1, 3, -1, -1), _size(one.picture), upscale=True)[:, :1]
+    return save_somewhere(
+        output, inputs, lambda path, replace: one.save(path, alpha, overwrite=replace, bits=bits), "the picture"
+    )
+
+
+def save_somewhere(output: Output, inputs: Inputs, write: Callable[[Path, bool], object], what: str) -> Path:
+    """Write a file where it should go, or else where it can; ``write`` takes a path and whether it may be replaced.
+
+    Raises:
+        Exception: the first error, if it can be saved nowhere.
+    """
     first: Exception | None = None
     for path in _places(output.path):
         try:
             inputs.refuse(path)  # again, for what has become of it during the run
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace = output.replace and path == output.path
-            one.save(path, alpha, overwrite=replace, bits=bits)
+            write(path, output.replace and path == output.path)
         except Exception as error:
             first = first or error
             continue
         if first is not None:
-            complain(f"{reason(first)}: the picture was saved as {str(path)!r} instead", "warning")
+            complain(f"{reason(first)}: {what} was saved as {str(path)!r} instead", "warning")
         return path
     assert first is not None
     raise first
@@ -170,7 +180,7 @@ def _is_newer(name: str, moment: float) -> bool:
         return False
 
 
-def _quoted(*names: str | Path) -> str:
+def quoted(*names: str | Path) -> str:
     """Names of files as a shell takes them."""
     return shlex.join(f".{os.sep}{name}" if str(name).startswith("-") else str(name) for name in names)
 

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from .files import Inputs, check_output
-from .manifest import describe_manifest, read_manifest
+from .manifest import describe_manifest, read_manifest, sheet_commands
 from .parser import Parser
 from .printing import format_table, format_value, print_result, report
 from .recipe import named_recipe, parse_value
@@ -104,6 +104,9 @@ def info_command(argv: list[str]) -> int:
     parser.add_argument("picture")
     parser.add_argument("--json", action="store_true", help="all of it, as JSON; -r FILE.json takes it as a recipe")
     args = parser.parse(argv)
+    if (calls := sheet_commands(args.picture)) is not None:
+        print_result(json.dumps(calls.splitlines(), indent=2) if args.json else calls)
+        return 0
     manifest = read_manifest(args.picture)
     print_result(json.dumps(manifest, indent=2) if args.json else describe_manifest(args.picture, manifest))
     return 0

@@ -11,7 +11,7 @@ import shutil
 import tracemalloc
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -150,7 +150,7 @@ def test_an_option_that_a_saved_run_does_not_take_is_refused_in_one_line(
 ) -> None:
     path = begun(photo, painting).save(tmp_path / "run")
     with pytest.raises(RecipeError, match=said) as caught:
-        resume(path, weights=TINY, **{option: 3})
+        resume(path, weights=TINY, **cast(Any, {option: 3}))
     assert "\n" not in str(caught.value)
 
 

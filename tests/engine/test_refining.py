@@ -58,6 +58,7 @@ def test_a_refined_run_resumes_exactly(photo: Tensor, painting: Tensor, tmp_path
 def test_a_result_may_be_the_start(photo: Tensor, painting: Tensor) -> None:
     before = paint(photo, painting)
     run = iterate(photo, painting, COARSE_TO_FINE, start=before)
-    assert torch.equal(run.state.start, before.picture) and run.recipe == COARSE_TO_FINE
+    assert run.state.start is not None and run.recipe == COARSE_TO_FINE
+    assert torch.equal(run.state.start, before.picture)
     with pytest.raises(RecipeError, match="start= or refine=, not both"):
         iterate(photo, painting, COARSE_TO_FINE, start=before, refine=before)

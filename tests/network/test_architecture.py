@@ -162,7 +162,7 @@ ROOMS: tuple[tuple[str, set[str]], ...] = (
     ("meaning", {"control", "evaluate", "fields", "objective", "recipes"}),
     ("low memory", {"lowmem"}),
     ("engine", {"engine", "transfer"}),
-    ("teaching and faces", {"cli", "page", "studio", "teach"}),
+    ("teaching and faces", {"cli", "page", "sheets", "studio", "teach"}),
 )
 """From the ground up; a module is named by its first part. A room may use itself and what is below it."""
 

@@ -1,0 +1,9 @@
+from .cells import QUICK as QUICK
+from .cells import Cell as Cell
+from .cells import Source as Source
+from .cells import cells_of as cells_of
+from .cells import quick as quick
+from .contact import METADATA_KEY as METADATA_KEY
+from .contact import Sheet as Sheet
+from .contact import plan as plan
+from .contact import sheet as sheet
