@@ -80,7 +80,7 @@ def read(path: Path) -> RunState:
         raise CheckpointError(f"{path} is not a saved run (styletut writes them with --checkpoint)")
     if version != FORMAT:
         raise CheckpointError(f"{path} was saved in format {version}, this styletut reads {FORMAT}")
-    saved = {"average": None} | saved  # which the first files of this format do not have
+    saved = dict[str, Any](average=None) | saved  # which the first files of this format do not have
     fields = dataclasses.fields(RunState)
     for field in fields:
         if field.name not in saved:
