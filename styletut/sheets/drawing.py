@@ -124,7 +124,7 @@ def legible(text: str) -> str:
     return "".join(c if ord(c) in _letters() else c.encode("unicode_escape").decode() for c in text)
 
 
-def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     """Lines of at most ``width`` pixels, broken at spaces, and within a word that is wider than a line."""
     lines: list[str] = []
     line = ""
