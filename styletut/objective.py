@@ -307,8 +307,8 @@ class _Styles:
             for layer, weight in self.layers.items():
                 yield StyleTerm(layer, target[layer], self.recipe.style_weight * weight, self.recipe.style_loss)
             return
-        for i, name in enumerate(names("mask", count)):
-            places = self._regions(content, masks.regions[i], name)
+        for i, (name, mask) in enumerate(masks.named_regions()):
+            places = self._regions(content, mask, name)
             for layer, weight in self.layers.items():
                 weight *= self.recipe.style_weight * places[layer].area * float(shares[i] * count)
                 place = (places[layer].weights, i + 1)

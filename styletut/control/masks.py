@@ -45,6 +45,36 @@ class Masks:
     styles: Sequence[Tensor | None] | None = None
     content: Tensor | None = None
 
+    @classmethod
+    def read(
+        cls, regions: Any, styles: Any, content: Any, size: tuple[int, int], style_sizes: Sequence[tuple[int, int]]
+    ) -> Masks:
+        """Masks in any of the forms that `read` takes (lists of them for the styles), brought to their pictures' sizes.
+
+        Raises:
+            ImageError: one of them is no mask.
+            RecipeError: there are not as many as styles.
+        """
+        own = None if regions is None else read_list(regions, "mask")
+        of_styles = None if styles is None else read_list(styles, "style mask")
+        for what, given in (("masks", own), ("style masks", of_styles)):
+            _check_count(what, given, len(style_sizes))
+        for name, mask in zip(names("mask", len(own or ())), own or (), strict=True):
+            if mask is None:
+                raise RecipeError(f"{name} is None: give each style a mask, of ones for the whole picture")
+        return cls(
+            None if own is None else [resized(mask, size) for mask in own if mask is not None],
+            None
+            if of_styles is None
+            else [None if m is None else resized(m, s) for m, s in zip(of_styles, style_sizes, strict=True)],
+            None if content is None else resized(read(content, "content_mask", largest=math.inf), size),
+        )
+
+    def named_regions(self) -> Iterator[tuple[str, Tensor]]:
+        """What each region is called in errors, and its mask."""
+        own = self.regions or ()
+        return zip(names("mask", len(own)), own, strict=True)
+
     def check(self, recipe: Recipe, styles: int) -> None:
         """Refuse masks that do not fit the recipe, or not that many styles.
 
@@ -54,8 +84,7 @@ class Masks:
         for what, masks in (("masks", self.regions), ("style masks", self.styles)):
             if masks is None:
                 continue
-            if len(masks) != styles:
-                raise RecipeError(f"{len(masks)} {what} for {styles} styles: give one for each, in their order")
+            _check_count(what, masks, styles)
             if recipe.style_layers and not STYLE_LOSSES[recipe.style_loss].weighs:
                 raise RecipeError(
                     f"style_loss={recipe.style_loss!r} cannot be restricted to a region: choose another, or give no "
@@ -64,6 +93,11 @@ class Masks:
             for name, mask in zip(names(what[:-1], len(masks)), masks, strict=True):
                 if mask is not None and not bool((mask > 0).any()):
                     raise RecipeError(f"{name} has no area: it is 0 (black) everywhere")
+
+
+def _check_count(what: str, given: Sequence[object] | None, styles: int) -> None:
+    if given is not None and len(given) != styles:
+        raise RecipeError(f"{len(given)} {what} for {styles} styles: give one for each, in their order")
 
 
 # --- reading -----------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ def iterate(
     *,
     start: Picture | None = None,
     style_weights: Sequence[float] | None = None,
+    masks: Any = None,
+    style_masks: Any = None,
+    content_mask: Any = None,
     **options: Any,
 ) -> Run:
     """Set up a transfer and give it back as an iterator of `Step`.
@@ -39,7 +42,13 @@ def iterate(
             and taken as pairs for as many content pictures; None if the recipe has no style layers.
         recipe: a name or a `Recipe`.
         start: begin from this picture instead of the recipe's start; or another of the recipe's starts, by name.
-        style_weights: the share of each style in a blend (equal if not given).
+        style_weights: the share of each style in a blend (equal if not given); with ``masks`` how much each counts in
+            its region, over the mean of them.
+        masks: a mask for each style, in their order: where in the picture it is painted, 1 (white) for here and 0 for
+            not here. A tensor or array (H, W) or (1, 1, H, W), or a picture, whose transparency or else brightness
+            counts (`control.masks.read`); brought to the content's size.
+        style_masks: a mask for each style, or None for all of it: which part of the painting counts.
+        content_mask: factors, 0 or more, of the content loss at each pixel (`control.masks.protection`).
         **options: where and how to run: ``device``, ``max_memory``, ``tile``, ``shared``, ``checkpoint``,
             ``checkpoint_every`` (see `engine.execution.Execution`); and fields of the recipe to change, for example
             ``size=512, seed=3``; ``steps=100`` sets the budget.
@@ -59,7 +68,8 @@ def iterate(
     if isinstance(start, str):  # the recipe's field of that name
         changes["start"], start = start, None
     chosen = get(recipe).replace(**changes)
-    return Run(Inputs.read(content, style, chosen, start, style_weights), chosen, execution)
+    inputs = Inputs.read(content, style, chosen, start, style_weights, masks, style_masks, content_mask)
+    return Run(inputs, chosen, execution)
 
 
 def stylize(

@@ -356,3 +356,101 @@ def test_a_resized_mask_leaves_no_trace_outside_its_region() -> None:
     assert float(small_mask[..., 22:].abs().max()) == 0 and float((small_mask[..., :18] - 1).abs().max()) < 1e-6
     assert masks.resized(left, (60, 80)) is left
     assert float(masks.resized(left, (90, 120)).max()) <= 1 + 1e-6
+
+
+# --- runs ------------------------------------------------------------------------------------------------
+
+
+def run_options(**changes: Any) -> dict[str, Any]:
+    return {
+        "recipe": small(precision="float64", scales=((0.5, 2), (1.0, 2)), style_loss="mean-covariance"),
+        "device": "cpu",
+        "progress": False,
+    } | changes
+
+
+def test_masks_of_any_size_are_brought_to_their_pictures(photo: Tensor, painting: Tensor) -> None:
+    left, right = halves(64, 80, 40)
+    given: dict[str, Any] = {
+        "masks": [left, right.mul(255).byte().numpy()[0, 0]],
+        "style_masks": [None, right],
+        "content_mask": 3 * left,
+    }
+    run = st.iterate(photo, [painting, painting.flip(2)], small(), **given)
+    where = run.inputs.masks
+    assert where.regions is not None and where.styles is not None and where.content is not None
+    assert [mask.shape[2:] for mask in where.regions] == [photo.shape[2:]] * 2
+    torch.testing.assert_close(where.regions[0] + where.regions[1], torch.ones(1, 1, 32, 40))
+    assert where.styles[0] is None and where.styles[1] is not None and where.styles[1].shape[2:] == painting.shape[2:]
+    assert where.content.shape[2:] == photo.shape[2:] and float(where.content.max()) == pytest.approx(3)
+
+
+def test_each_style_is_painted_in_its_region() -> None:
+    """A dark style on the left and a light one on the right, and the other way round."""
+    photo = rand(1, 3, 32, 64).float()
+    styles = [0.3 * rand(1, 3, 32, 32, seed=1).float(), 0.7 + 0.3 * rand(1, 3, 32, 32, seed=2).float()]
+    left, right = halves(32, 64, 32)
+    recipe = small(content_weight=0, style_layers=["relu1_1"], scales=((1.0, 60),))
+    for masks_given, darker in (([left, right], slice(0, 24)), ([right, left], slice(40, 64))):
+        picture = st.stylize(photo, styles, recipe, masks=masks_given, progress=False, device="cpu").picture
+        lighter = slice(40, 64) if darker.start == 0 else slice(0, 24)
+        assert float(picture[..., darker].mean()) < 0.35 < 0.6 < float(picture[..., lighter].mean())
+
+
+def test_a_run_in_tiles_paints_the_same_picture(photo: Tensor, painting: Tensor) -> None:
+    photo = F.interpolate(photo, size=(75, 61))
+    given: dict[str, Any] = {"masks": halves(75, 61, 29), "content_mask": rand(75, 61).float()}
+    whole = st.stylize(photo, [painting, photo], **run_options(), **given)
+    pieces = st.stylize(photo, [painting, photo], **run_options(tile=32), **given)
+    torch.testing.assert_close(pieces.picture, whole.picture, rtol=0, atol=1e-6)
+    for a, b in zip(pieces.history, whole.history, strict=True):
+        assert a["losses"] == pytest.approx(b["losses"], rel=1e-7)
+
+
+def test_the_manifest_knows_its_masks_apart(photo: Tensor, painting: Tensor) -> None:
+    left, right = halves(32, 40, 20)
+
+    def manifest(**given: Any) -> dict[str, Any]:
+        found: dict[str, Any] = st.iterate(photo, painting, small(), **given).result().manifest()["inputs"]
+        return found
+
+    assert not {"masks", "style_masks", "content_mask"} & set(manifest())
+    one, two = manifest(masks=left), manifest(masks=right)
+    assert one["masks"][0]["size"] == [32, 40] and one["masks"] != two["masks"] == manifest(masks=[right])["masks"]
+    assert manifest(content_mask=2 * left)["content_mask"] != manifest(content_mask=3 * left)["content_mask"]
+    assert manifest(style_masks=[None])["style_masks"] == [None]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"masks": [torch.ones(2, 2)] * 2}, "2 masks for 1 styles"),
+        ({"masks": torch.zeros(2, 2)}, "^mask has no area"),
+        ({"masks": [None]}, "^mask is None: give each style a mask"),
+        ({"style_masks": torch.zeros(2, 2)}, "^style mask has no area"),
+        ({"masks": torch.ones(2, 2), "style_loss": "sliced-wasserstein"}, "cannot be restricted to a region"),
+        ({"masks": "no such file.png"}, "no such file.png"),
+    ],
+)
+def test_masks_that_mean_nothing_are_refused_before_anything_runs(
+    given: dict[str, Any], says: str, photo: Tensor, painting: Tensor
+) -> None:
+    with pytest.raises((RecipeError, ImageError), match=says) as caught:
+        st.iterate(photo, painting, small(), **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_region_that_vanishes_at_a_layer_is_refused_before_anything_runs(painting: Tensor) -> None:
+    mask = torch.zeros(64, 79)
+    mask[:, 64:] = 1  # no position of relu5_1 has pixels beyond the 64th column
+    with pytest.raises(RecipeError, match=r"^mask has no area at relu5_1"):
+        st.iterate(rand(1, 3, 64, 79).float(), painting, small(scales=((0.5, 1), (1.0, 1))), masks=mask)
+
+
+def test_an_estimate_takes_masks(photo: Tensor, painting: Tensor) -> None:
+    plain = st.estimate(photo, painting, small(), device="cpu")
+    masked = st.estimate(
+        photo, painting, small(), device="cpu", masks=[torch.ones(8, 8)], content_mask=torch.ones(8, 8)
+    )
+    positions = sum(32 * 40 / 4**i for i in range(5))
+    assert masked.memory_bytes - plain.memory_bytes == pytest.approx(4 * positions, abs=1)
