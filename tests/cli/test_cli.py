@@ -117,6 +117,40 @@ def test_names_may_begin_with_a_dash(pair: list[str]) -> None:
     assert np.array_equal(pixels("-out.png"), pixels("-photo---.png"))
 
 
+def test_masks_name_the_region_of_each_style_and_what_is_protected(
+    pair: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = np.zeros((64, 64), np.uint8)
+    left[:, :32] = 255
+    Image.fromarray(left).save("left.png")
+    cutout = Image.new("RGBA", (64, 64))
+    cutout.putalpha(Image.fromarray(255 - left))
+    cutout.save("right.png")
+    styles = ["photo.png", "-s", "painting.png", "-s", "photo.png"]
+    given = ["--mask", "left.png", "--mask", "right.png", "--protect", "left.png"]
+    assert main([*styles, *given, "-o", "out.png", "-q", *SHORT]) == 0
+    recipe = recipes.get().replace(size=32, steps=2, weights="random")
+    content, painting = images.load_image("photo.png"), images.load_image("painting.png")
+    shares = torch.from_numpy(left / 255)
+    expected = transfer.stylize(
+        content,
+        [painting, content],
+        recipe,
+        masks=[shares, 1 - shares],
+        content_mask=1 + 9 * shares,
+        progress=False,
+    )
+    assert np.array_equal(pixels("out.png"), np.asarray(images.to_pil(expected.picture)))
+    assert read_manifest("out.png")["inputs"] == expected.manifest()["inputs"]
+    assert main([*styles, *given, "--dry-run", *SHORT]) == 0
+    assert main([*styles, *given[:2], "-q", *SHORT]) == 1
+    assert "1 masks for 2 styles: give --mask once for each" in capsys.readouterr().err
+    assert main([*styles, *given[:2], "--mask", "gone.png", "-q", *SHORT]) == 1
+    assert "there is no file 'gone.png'" in capsys.readouterr().err
+    assert main([*styles, *given, "-o", "left.png", "-q", *SHORT]) == 1  # what is read is never replaced
+    assert np.array_equal(pixels("left.png"), left)
+
+
 def test_a_picture_to_start_from_is_resized_with_the_content(pair: list[str]) -> None:
     start = draw("start.png", 5, size=(60, 60))
     assert main([*pair, "-o", "out.png", "-q", *SHORT, "--start", start]) == 0

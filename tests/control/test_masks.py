@@ -454,3 +454,15 @@ def test_an_estimate_takes_masks(photo: Tensor, painting: Tensor) -> None:
     )
     positions = sum(32 * 40 / 4**i for i in range(5))
     assert masked.memory_bytes - plain.memory_bytes == pytest.approx(4 * positions, abs=1)
+
+
+def test_every_picture_of_a_batch_has_the_same_regions(painting: Tensor) -> None:
+    contents = [rand(1, 3, 32, 40, seed=i).float() for i in range(2)]
+    recipe = small(batch=2, optimizer="adam", learning_rate=0.02, precision="float64", scales=((1.0, 3),))
+    given: dict[str, Any] = {"masks": halves(32, 40, 20), "content_mask": rand(32, 40), "progress": False}
+    styles = [painting, painting.flip(2) / 2]
+    both = st.stylize(contents, styles, recipe, device="cpu", **given).picture
+    for content, found in zip(contents, both.split(1), strict=True):
+        alone = st.stylize(content, styles, recipe, device="cpu", **given).picture
+        torch.testing.assert_close(found, alone, rtol=0, atol=1e-6)
+        assert not torch.equal(found, content)
