@@ -10,6 +10,7 @@ convolutional neural networks", CVPR 2016.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,7 +33,12 @@ def _precise(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def gram_matrix(features: Tensor, normalization: str = "positions") -> Tensor:
+def _weighted(flat: Tensor, weights: Tensor | None) -> Tensor:
+    """Values (B, N, M), each position times its weight."""
+    return flat if weights is None else flat * weights.to(flat.dtype).flatten(2)
+
+
+def gram_matrix(features: Tensor, normalization: str = "positions", weights: Tensor | None = None) -> Tensor:
     r"""Gram matrix of features: which channels are active together, wherever that is.
 
     .. math:: G_{ij} = \frac{1}{Z} \sum_{p=1}^{M} F_{ip} F_{jp}
@@ -43,6 +49,7 @@ def gram_matrix(features: Tensor, normalization: str = "positions") -> Tensor:
     Args:
         features: (B, N, H, W), any floating dtype; the sum is float32 or better.
         normalization: ``none``, ``positions`` or ``elements``.
+        weights: (B or 1, 1, H, W), what each position's products are multiplied by, if they do not all count alike.
 
     Returns:
         (B, N, N), symmetric and positive semidefinite.
@@ -60,7 +67,7 @@ def gram_matrix(features: Tensor, normalization: str = "positions") -> Tensor:
         raise LossError(f"features must be (B, N, H, W) and not empty, got shape {tuple(features.shape)}")
     flat = _precise(features).flatten(2)
     with torch.autocast(features.device.type, enabled=False):
-        gram = flat @ flat.transpose(1, 2)
+        gram = _weighted(flat, weights) @ flat.transpose(1, 2)
     return gram / {"none": 1, "positions": flat.shape[2], "elements": flat.shape[1] * flat.shape[2]}[normalization]
 
 
@@ -81,15 +88,16 @@ def content_loss(features: Tensor, target: Tensor, form: str = "mean") -> Tensor
     return (content_factor(form, target) * squared_error(features, target)).sum()
 
 
-def squared_error(features: Tensor, target: Tensor) -> Tensor:
-    """Sum of (a - b)^2 over channels and positions for each picture: (B,).
+def squared_error(features: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Sum of (a - b)^2 over channels and positions, times the weight of each position, for each picture: (B,).
 
     Raises:
         LossError: shapes that do not fit.
     """
     if features.shape[1:] != target.shape[1:] or target.shape[0] not in (1, features.shape[0]):
         raise LossError(f"content features {tuple(features.shape)} and target {tuple(target.shape)} do not match")
-    return (_precise(features) - _precise(target)).square().flatten(1).sum(1)
+    squares = (_precise(features) - _precise(target)).square()
+    return (squares if weights is None else squares * weights).flatten(1).sum(1)
 
 
 def content_factor(form: str, target: Tensor) -> Tensor:
@@ -233,23 +241,34 @@ class StyleLoss:
     scalar. Both are differentiated by autograd.
 
     Where the statistic is ``additive``, a mean over positions, that of a large picture is the weighted mean of those of
-    its parts, and styles can be blended. Where it is not, ``loss`` gets statistics of different sizes.
+    its parts, and styles can be blended. Where it is not, ``loss`` gets statistics of different sizes. An additive
+    ``statistic(features, weights=None)`` that multiplies what it averages by ``weights`` (1, 1, H, W) can also be
+    restricted to a region by a mask (`control.masks`).
 
     Two more functions are for losses that need them: ``prepare(target)`` computes once what depends on the target
     alone, and is what ``loss`` gets in its place; ``scale(positions, pixels)`` multiplies the loss of a picture with
     that many positions at the layer and that many pixels.
     """
 
-    statistic: Callable[[Tensor], Statistic]
+    statistic: Callable[..., Statistic]
     loss: Callable[[Statistic, Statistic], Tensor]
     additive: bool = True
     prepare: Callable[[Statistic], Statistic] = lambda target: target
     scale: Callable[[int, int], float] = lambda positions, pixels: 1.0
 
+    @property
+    def weighs(self) -> bool:
+        """Whether positions may have weights."""
+        return self.additive and "weights" in inspect.signature(self.statistic).parameters
 
-def gram(features: Tensor) -> Statistic:
+    def measure(self, features: Tensor, weights: Tensor | None = None) -> Statistic:
+        """The statistic, of positions with weights if there are any."""
+        return self.statistic(features) if weights is None else self.statistic(features, weights)
+
+
+def gram(features: Tensor, weights: Tensor | None = None) -> Statistic:
     """The Gram matrix per position, (B, N, N): see `gram_matrix`."""
-    return (gram_matrix(features, "positions"),)
+    return (gram_matrix(features, "positions", weights),)
 
 
 def _gram_loss(form: str, scale: Callable[[int, int], float] = lambda positions, pixels: 1.0) -> StyleLoss:
@@ -262,10 +281,10 @@ def _gram_loss(form: str, scale: Callable[[int, int], float] = lambda positions,
     )
 
 
-def mean_and_power(features: Tensor) -> Statistic:
+def mean_and_power(features: Tensor, weights: Tensor | None = None) -> Statistic:
     """Mean and mean square of every channel, each (B, N)."""
     flat = _precise(features).flatten(2)
-    return flat.mean(2), flat.square().mean(2)
+    return _weighted(flat, weights).mean(2), _weighted(flat.square(), weights).mean(2)
 
 
 def mean_std_loss(statistic: Statistic, target: Statistic) -> Tensor:
@@ -287,10 +306,10 @@ def mean_std_loss(statistic: Statistic, target: Statistic) -> Tensor:
     return _relative(statistic[0], target[0]) + _relative(deviation(*statistic), deviation(*target), smallest)
 
 
-def mean_and_second_moment(features: Tensor) -> Statistic:
+def mean_and_second_moment(features: Tensor, weights: Tensor | None = None) -> Statistic:
     """Mean of every channel, (B, N), and the Gram matrix per position, (B, N, N)."""
     flat = _precise(features).flatten(2)
-    return flat.mean(2), gram_matrix(features, "positions")
+    return _weighted(flat, weights).mean(2), gram_matrix(features, "positions", weights)
 
 
 def covariance(mean: Tensor, second: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ same objective in pieces: for that the two are kept apart, because most statisti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .control.masks import Masks, Region, names, pooled, regions, resized
 from .errors import LossError, RecipeError
 from .losses import STYLE_LOSSES, Statistic, StyleLoss, content_factor, squared_error, total_variation
 from .recipes import Recipe, get
@@ -37,7 +38,7 @@ class Term(Protocol):
 
     @property
     def name(self) -> str:
-        """Its key in the losses: ``content/<layer>``, ``style/<layer>`` or ``tv``."""
+        """Its key in the losses: ``content/<layer>``, ``style/<layer>``, ``style/<layer>/<region>`` or ``tv``."""
 
     @property
     def layer(self) -> str | None:
@@ -61,13 +62,14 @@ class Term(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ContentTerm:
-    """`losses.content_loss` at a layer."""
+    """`losses.content_loss` at a layer; ``weights`` (1, 1, H, W) multiply the squared error of each position."""
 
     layer: str
     target: Tensor
     weight: float
     form: str
     reduction: str = "sum"
+    weights: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -76,7 +78,7 @@ class ContentTerm:
 
     def statistic(self, x: Tensor) -> Statistic:
         """Sum of (a - b)^2 over channels and positions, (B,)."""
-        return (squared_error(x, self.target),)
+        return (squared_error(x, self.target, self.weights),)
 
     def loss(self, statistic: Statistic, positions: int, pixels: int) -> Tensor:
         """The squared error times the form's factor."""
@@ -89,17 +91,22 @@ class ContentTerm:
 
 @dataclass(frozen=True, eq=False)
 class StyleTerm:
-    """One of `losses.STYLE_LOSSES` at a layer; ``target`` is the style's statistic."""
+    """One of `losses.STYLE_LOSSES` at a layer; ``target`` is the style's statistic.
+
+    ``weights`` (1, 1, H, W), with mean 1, restrict it to a region, of which ``region`` is the number.
+    """
 
     layer: str
     target: Statistic
     weight: float
     form: str
+    weights: Tensor | None = None
+    region: int | None = None
 
     @property
     def name(self) -> str:
-        """``style/<layer>``."""
-        return f"style/{self.layer}"
+        """``style/<layer>``, or ``style/<layer>/<region>``."""
+        return f"style/{self.layer}" if self.region is None else f"style/{self.layer}/{self.region}"
 
     @property
     def reduction(self) -> str | None:
@@ -116,7 +123,7 @@ class StyleTerm:
 
     def statistic(self, x: Tensor) -> Statistic:
         """What the loss measures."""
-        return self._style_loss.statistic(x)
+        return self._style_loss.measure(x, self.weights)
 
     def loss(self, statistic: Statistic, positions: int, pixels: int) -> Tensor:
         """The distance from the target."""
@@ -189,11 +196,16 @@ class Reader:
         return {layer: features[layer] for layer in layers}
 
     def statistics(
-        self, network: Extractor, picture: Tensor, layers: Iterable[str], loss: StyleLoss
+        self,
+        network: Extractor,
+        picture: Tensor,
+        layers: Iterable[str],
+        loss: StyleLoss,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Statistic]:
-        """A style loss's statistic at some layers."""
+        """A style loss's statistic at some layers, of positions with weights if there are any."""
         features = network(picture)
-        return {layer: loss.statistic(features[layer]) for layer in layers}
+        return {layer: loss.measure(features[layer], weights[layer] if weights else None) for layer in layers}
 
 
 def extractor(recipe: Recipe) -> Extractor | None:
@@ -218,11 +230,12 @@ def network(recipe: Recipe) -> VGG | None:
 @torch.no_grad()
 def build(
     content: Tensor,
-    styles: Tensor | Sequence[Tensor],
+    styles: Tensor | Sequence[Tensor | Sequence[Tensor]],
     recipe: Recipe | str = "fast",
     *,
     network: Extractor | None = None,
     style_weights: Sequence[float] | None = None,
+    masks: Masks | None = None,
     reader: Reader | None = None,
 ) -> Objective:
     """The objective of ``recipe`` for pictures that already have their working size and device.
@@ -231,38 +244,93 @@ def build(
         content: (B, 3, H, W).
         styles: one picture, or several. For one content picture several styles are blended: their statistics are
             averaged with ``style_weights`` (equal if not given). For B content pictures, B styles without weights are
-            taken as pairs.
+            taken as pairs. A style at several sizes is a list of pictures, whose statistics are averaged.
         recipe: a recipe or the name of one.
         network: the network, if it is at hand already.
         style_weights: one non-negative number for each style.
+        masks: where each style and the content count. Styles that have regions are not blended: each is a target of
+            its own, whose loss is weighted by the region's area, so that a small region is painted as boldly as a
+            large one, and by its style weight over the mean of them.
         reader: how targets are read from the pictures (default: from each as a whole).
 
     Raises:
         RecipeError: the weights do not fit the styles, or these cannot be blended.
     """
-    recipe, reader = get(recipe), reader or Reader()
+    recipe, reader, masks = get(recipe), reader or Reader(), masks or Masks()
     styles = list(styles.split(1)) if isinstance(styles, Tensor) else list(styles)
+    masks.check(recipe, len(styles))
     network = extractor(recipe) if network is None else network
-    terms: list[Term] = []
+    size, terms = (content.shape[-2], content.shape[-1]), list[Term]()
     if network is not None and recipe.content_weight:
         features = reader.features(network, content, recipe.content_layers)
+        factors: dict[str, Tensor] = {}
+        if masks.content is not None:
+            factors = pooled(resized(masks.content, size), network, recipe.content_layers, content)
         for layer, weight in recipe.content_layers.items():
-            terms.append(ContentTerm(layer, features[layer], recipe.content_weight * weight, recipe.content_loss))
+            factor = factors[layer].to(content) if factors else None
+            weight = recipe.content_weight * weight
+            terms.append(ContentTerm(layer, features[layer], weight, recipe.content_loss, weights=factor))
     if network is not None and recipe.style_layers and recipe.style_weight:
         if not styles:
             raise RecipeError(f"recipe {recipe.name!r} has style layers: give a style picture")
-        loss = STYLE_LOSSES[recipe.style_loss]
-        shares = shares_of(len(styles), style_weights)
-        in_pairs = len(styles) == len(content) > 1 and style_weights is None
-        if not loss.additive and len(styles) > 1:
-            raise RecipeError(f"styles cannot be blended by style_loss={recipe.style_loss!r}: give one at a time")
-        measured = [reader.statistics(network, style, recipe.style_layers, loss) for style in styles]
-        for layer, weight in recipe.style_layers.items():
-            target = _blended([statistics[layer] for statistics in measured], None if in_pairs else shares)
-            terms.append(StyleTerm(layer, target, recipe.style_weight * weight, recipe.style_loss))
+        terms.extend(_Styles(recipe, network, reader).terms(content, styles, style_weights, masks))
     if recipe.tv_weight:
         terms.append(TotalVariationTerm(recipe.tv_weight, recipe.tv_loss, recipe.tv_range, recipe.tv_reduction))
     return Objective(network, terms)
+
+
+class _Styles:
+    """From styles to the terms that aim at them."""
+
+    def __init__(self, recipe: Recipe, network: Extractor, reader: Reader) -> None:
+        self.recipe, self.network, self.reader = recipe, network, reader
+        self.loss, self.layers = STYLE_LOSSES[recipe.style_loss], recipe.style_layers
+
+    def terms(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor | Sequence[Tensor]],
+        style_weights: Sequence[float] | None,
+        masks: Masks,
+    ) -> Iterator[StyleTerm]:
+        """A term for each layer; where there are regions, for each of them."""
+        count = len(styles)
+        shares = shares_of(count, style_weights)
+        parts = zip(styles, masks.styles or [None] * count, names("style mask", count), strict=True)
+        targets = [self._target(style, mask, name, count) for style, mask, name in parts]
+        if masks.regions is None:
+            in_pairs = count == len(content) > 1 and style_weights is None
+            target = {
+                layer: _blended([each[layer] for each in targets], None if in_pairs else shares)
+                for layer in self.layers
+            }
+            for layer, weight in self.layers.items():
+                yield StyleTerm(layer, target[layer], self.recipe.style_weight * weight, self.recipe.style_loss)
+            return
+        for i, (name, mask) in enumerate(masks.named_regions()):
+            places = self._regions(content, mask, name)
+            for layer, weight in self.layers.items():
+                weight *= self.recipe.style_weight * places[layer].area * float(shares[i] * count)
+                place = (places[layer].weights, i + 1)
+                yield StyleTerm(layer, targets[i][layer], weight, self.recipe.style_loss, *place)
+
+    def _target(
+        self, style: Tensor | Sequence[Tensor], mask: Tensor | None, name: str, count: int
+    ) -> dict[str, Statistic]:
+        """The statistics of one of ``count`` styles: the mean over the sizes in which it is given."""
+        pictures = [style] if isinstance(style, Tensor) else list(style)
+        if not self.loss.additive and count * len(pictures) > 1:
+            raise RecipeError(f"styles cannot be blended by style_loss={self.recipe.style_loss!r}: give one at a time")
+        found = [self._measured(p, None if mask is None else self._regions(p, mask, name)) for p in pictures]
+        equal = shares_of(len(found), None)
+        return {layer: _blended([each[layer] for each in found], equal) for layer in self.layers}
+
+    def _regions(self, picture: Tensor, mask: Tensor, name: str) -> dict[str, Region]:
+        return regions(resized(mask, (picture.shape[-2], picture.shape[-1])), self.network, self.layers, picture, name)
+
+    def _measured(self, picture: Tensor, places: Mapping[str, Region] | None) -> dict[str, Statistic]:
+        weights = None if places is None else {layer: region.weights for layer, region in places.items()}
+        return self.reader.statistics(self.network, picture, self.layers, self.loss, weights)
 
 
 def _blended(statistics: Sequence[Statistic], shares: Tensor | None) -> Statistic:

@@ -53,6 +53,12 @@ class Picture:
             return samples.load(self.sample)
         return images.load_image(self.name, max_memory=max_memory)
 
+    def mask(self) -> Tensor:
+        """What it says as a mask."""
+        from ..control import masks
+
+        return masks.read(self.name if self.sample is None else self.load(), f"the mask {self.name!r}")
+
     def load_for(self, recipe: Recipe, *, flatten: bool, max_memory: int | None) -> tuple[Tensor, Tensor | None]:
         """The picture and its transparency at the recipe's size: resized together, or edges would get a fringe."""
         from .. import images

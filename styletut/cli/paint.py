@@ -6,12 +6,12 @@ import argparse
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..engine import signals
 from ..errors import DivergenceError, ImageError, LayerError, RecipeError
 from .exits import INCOMPLETE, INTERRUPTED, is_out_of_memory, reason
-from .files import check_exists
+from .files import Picture, check_exists
 from .parser import painting_parser
 from .plan import Job, Plan, make_plan
 from .printing import complain, print_result, report, say
@@ -62,7 +62,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str], list[str]]:
         parser.error("--snapshot-every needs a folder to keep the pictures in: --snapshots DIR")
     if args.refine is not None and args.start is not None:
         parser.error("--refine is a start: give --start or --refine, not both")
-    for name in (*contents, *styles, *([] if args.refine is None else [args.refine])):
+    for name in (*contents, *styles, *args.mask, *filter(None, [args.protect, args.refine])):
         check_exists(name)
     return args, contents, styles
 
@@ -91,6 +91,7 @@ class Painter:
         # Each once, and before any work.
         self.styles = {style: style.load(self.max_memory) for job in jobs for style in job.styles}
         self.begin = begin_from(args, recipe, self.max_memory) if jobs else {}
+        self.masks = self._read_masks() if jobs else {}
         self.failures: list[str] = []  # messages only: an exception would keep its pictures in memory
         self.written = 0
 
@@ -154,9 +155,20 @@ class Painter:
         images.check_savable(job.output.path, (content.shape[-2], content.shape[-1]), bits=self.args.bits)
         return Loaded(job, content, alpha)
 
+    def _read_masks(self) -> dict[str, Any]:
+        """The masks that the options name, as `transfer.iterate` takes them."""
+        from ..control import masks
+
+        given: dict[str, Any] = {}
+        if self.args.mask:
+            given["masks"] = [Picture(name).mask() for name in self.args.mask]
+        if self.args.protect is not None:
+            given["content_mask"] = masks.protection(Picture(self.args.protect).mask())
+        return given
+
     def _styles_of(self, batch: list[Loaded]) -> list[Tensor]:
-        """Blended styles are the same for every content; others come in pairs with their contents."""
-        blended = self.args.style_weights is not None
+        """Styles that are blended or have regions are the same for every content; others come in pairs with theirs."""
+        blended = self.args.style_weights is not None or self.args.mask
         return [self.styles[s] for s in (batch[0].job.styles if blended else [one.job.styles[0] for one in batch])]
 
     def _estimate(self, batch: list[Loaded]) -> None:
@@ -169,7 +181,7 @@ class Painter:
         if not args.dry_run and pixels * recipe.steps * recipe.evaluations * pictures < LONG_RUN:
             return
         where = {"device": args.device or "auto", "max_memory": args.max_memory, "tile": args.tile}
-        cost = transfer.estimate(content, self._styles_of(batch), recipe, **self.begin, **where)
+        cost = transfer.estimate(content, self._styles_of(batch), recipe, **self.begin, **where, **self.masks)
         text = str(cost) if pictures == 1 else f"{pictures} pictures, {len(batch)} at a time, each time {cost}"
         print_result(text) if args.dry_run else say(text)
 
@@ -189,6 +201,7 @@ class Painter:
             **self.begin,
             style_weights=self.args.style_weights,
             checkpoint=self.args.checkpoint,
+            **self.masks,
         )
         targets = [Target(one.job.output, one.job.snapshots, one.alpha) for one in batch]
         return finish(stylize, targets, self.inputs, self.args)

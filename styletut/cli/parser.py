@@ -20,7 +20,8 @@ _EXAMPLES = """\
 which pictures:
   CONTENT and STYLE are each a picture file, a folder of them, or sample:NAME (`styletut samples` lists those).
   The last one named is the style, unless styles are given with -s: then all that are named are contents.
-  Every content is painted in every style; with --style-weights all styles are blended into one.
+  Every content is painted in every style; with --style-weights all styles are blended into one, and with --mask each
+  is painted in its region. Of a mask with transparency the opaque part counts as white.
 
 where to:
   -o names the file (.png .jpg .webp .tif) for one picture, the folder for several; a new folder is made. Without -o,
@@ -33,6 +34,7 @@ examples:
   styletut photo.jpg painting.jpg --style-weight 3 --steps 400 -o out.png
   styletut photo.jpg painting.jpg --keep-colours -o out.png
   styletut photo.jpg -s waves.png -s fire.jpg --style-weights 2,1 -o blend.png
+  styletut photo.jpg -s sea.png -s sky.png --mask low.png --mask high.png --protect faces.png -o two.png
   styletut holiday/ painting.jpg -o painted/                every picture of a folder
   styletut photo.jpg painting.jpg --size 2000 --dry-run     how long would it take?
   styletut photo.jpg painting.jpg --checkpoint run.pt -o out.png; styletut resume run.pt -o out.png
@@ -147,6 +149,18 @@ def painting_parser(*, describe: bool = False) -> Parser:
         type=_numbers,
         metavar="W,W...",
         help="blend the styles in these proportions, for example 2,1",
+    )
+    parser.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="where a style is painted: white for here, black for not here; one for each -s, in their order",
+    )
+    parser.add_argument(
+        "--protect",
+        metavar="FILE",
+        help="where the content is kept: it counts 10 times as much where this picture is white",
     )
     add_run_options(parser)
     parser.add_argument("--checkpoint", metavar="RUN.pt", help="save the run as it goes, for `styletut resume`")

@@ -56,7 +56,7 @@ def make_plan(args: argparse.Namespace, contents: list[str], styles: list[str]) 
     """
     pairs = _pairs(args, contents, styles)
     names = {picture.name for content, group in pairs for picture in (content, *group)}
-    inputs = Inputs([*names, args.weights, args.recipe, args.start, args.refine])
+    inputs = Inputs([*names, args.weights, args.recipe, args.start, args.refine, *args.mask, args.protect])
     several = len(pairs) > 1 or any(Path(name).is_dir() for name in contents)
     if several or is_folder(args.output):
         outputs = _outputs_in_folder(args.output, pairs, contents)
@@ -81,13 +81,15 @@ def make_plan(args: argparse.Namespace, contents: list[str], styles: list[str]) 
 
 
 def _pairs(args: argparse.Namespace, contents: list[str], styles: list[str]) -> list[Pair]:
-    """Each content with each style, or with all of them where they are blended."""
+    """Each content with each style, or with all of them where they are blended or have regions."""
     content = [picture for name in contents for picture in pictures_in(name)]
     style = [picture for name in styles for picture in pictures_in(name)]
     shares = args.style_weights
     if shares is not None and len(shares) != len(style):
         raise RecipeError(f"{len(shares)} style weights for {len(style)} styles: give one for each")
-    groups = [(one,) for one in style] if shares is None else [tuple(style)]
+    if args.mask and len(args.mask) != len(style):
+        raise RecipeError(f"{len(args.mask)} masks for {len(style)} styles: give --mask once for each, in their order")
+    groups = [(one,) for one in style] if shares is None and not args.mask else [tuple(style)]
     return [(one, group) for one in content for group in groups]
 
 

@@ -1,1 +1,2 @@
 from . import colour as colour
+from . import masks as masks

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import objective
+from ..control.masks import regions, resized
 from ..errors import RecipeError, TilingWarning, warn
 from ..lowmem import tiles
 from ..lowmem.distributed import SharedObjective
@@ -81,12 +82,23 @@ class Backend:
                 size,
                 self.precision,
                 batch=len(self.inputs.content),
+                regions=len(self.inputs.masks.regions or ()),
                 budget=self._budget,
                 tile=self.execution.tile,
                 device=self.device.type,
                 workers=self.team.count,
             )
         return self._plans[size]
+
+    def check_masks(self, size: tuple[int, int]) -> None:
+        """Refuse regions of which nothing is left at a layer where the picture has ``size``.
+
+        Raises:
+            RecipeError: there is one.
+        """
+        if self.vgg is not None and self.recipe.style_weight:
+            for name, mask in self.inputs.masks.named_regions():
+                regions(resized(mask, size), self.vgg, self.recipe.style_layers, self.inputs.content, name)
 
     def place(self, picture: Tensor) -> Tensor:
         """A picture where, and as what, it is computed with."""
@@ -107,11 +119,12 @@ class Backend:
             self._shrink(size)
 
     def _build(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
-        # One style has become several, each with the colours of its content.
-        weights = self.inputs.style_weights if len(styles) == len(self.inputs.styles) else None
+        recipe, weights, masks = self.recipe, self.inputs.style_weights, self.inputs.masks
+        if len(styles) != len(self.inputs.styles):  # one has become several, each with the colours of its content
+            weights = None
         if not self._divides:
-            return objective.build(content, styles, self.recipe, network=self.network, style_weights=weights)
-        goal = tiles.build(content, styles, self.recipe, network=self.vgg, style_weights=weights, tile=tile)
+            return objective.build(content, styles, recipe, network=self.network, style_weights=weights, masks=masks)
+        goal = tiles.build(content, styles, recipe, network=self.vgg, style_weights=weights, masks=masks, tile=tile)
         return goal if self.team.count == 1 else SharedObjective(goal.network, goal.terms, tile)
 
     def may_shrink(self, error: Exception) -> bool:
@@ -148,6 +161,7 @@ class Backend:
             size,
             self.precision,
             batch=len(self.inputs.content),
+            regions=len(self.inputs.masks.regions or ()),
             tile=tile,
             pairs=pairs,
             device=self.device.type,

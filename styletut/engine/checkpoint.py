@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import archives
+from ..control.masks import Masks
 from ..errors import CheckpointError, CheckpointWarning, RecipeError, StyletutError, did_you_mean, warn
 from ..files import atomic_file
 from ..objective import Extractor
@@ -80,14 +81,14 @@ def read(path: Path) -> RunState:
         raise CheckpointError(f"{path} is not a saved run (styletut writes them with --checkpoint)")
     if version != FORMAT:
         raise CheckpointError(f"{path} was saved in format {version}, this styletut reads {FORMAT}")
-    saved = dict[str, Any](average=None) | saved  # which the first files of this format do not have
     fields = dataclasses.fields(RunState)
+    entries: dict[str, Any] = {field.name: None for field in fields if field.metadata["optional"]} | saved
     for field in fields:
-        if field.name not in saved:
+        if field.name not in entries:
             raise CheckpointError(f"the run in {path} is incomplete: it has no {field.name!r}")
-        if not field.metadata["check"](saved[field.name]):
+        if not field.metadata["check"](entries[field.name]):
             raise CheckpointError(f"the run in {path} is damaged: its {field.name!r} is not {field.metadata['what']}")
-    return RunState(**{field.name: saved[field.name] for field in fields})
+    return RunState(**{field.name: entries[field.name] for field in fields})
 
 
 def recipe_of(state: RunState, path: Path, weights: str | Weights | None, network: Extractor | None) -> Recipe:
@@ -165,7 +166,8 @@ def load(
     before = {name: getattr(state, name) for name in ("checkpoint_every", "max_memory", "tile")}
     given = {name: value for name, value in options.items() if value is not None}
     execution = Execution(**({"checkpoint": path} | before | given))
-    inputs = Inputs.of(recipe, state.content, state.styles, state.style_weights, state.start)
+    masks = Masks(state.masks, state.style_masks, state.content_mask)
+    inputs = Inputs.of(recipe, state.content, state.styles, state.style_weights, state.start, masks)
     run = kind(inputs, recipe, execution)
     check_fit(state, recipe, run.state, run.sizes, path)
     run.state = state.moved_to(run.state.variable)

@@ -29,6 +29,9 @@ def iterate(
     start: Picture | Result | None = None,
     refine: Picture | Result | None = None,
     style_weights: Sequence[float] | None = None,
+    masks: Any = None,
+    style_masks: Any = None,
+    content_mask: Any = None,
     **options: Any,
 ) -> Run:
     """Set up a transfer and give it back as an iterator of `Step`.
@@ -43,7 +46,13 @@ def iterate(
             fine; or another of the recipe's starts, by name.
         refine: go on from this picture or `Result`, with whatever settings have changed: it is the start, and scales
             coarser than it, which would lose its detail, are left out. ``steps`` are those of the scales that remain.
-        style_weights: the share of each style in a blend (equal if not given).
+        style_weights: the share of each style in a blend (equal if not given); with ``masks`` how much each counts in
+            its region, over the mean of them.
+        masks: a mask for each style, in their order: where in the picture it is painted, 1 (white) for here and 0 for
+            not here. A tensor or array (H, W) or (1, 1, H, W), or a picture, whose transparency or else brightness
+            counts (`control.masks.read`); brought to the content's size.
+        style_masks: a mask for each style, or None for all of it: which part of the painting counts.
+        content_mask: factors, 0 or more, of the content loss at each pixel (`control.masks.protection`).
         **options: where and how to run: ``device``, ``max_memory``, ``tile``, ``shared``, ``checkpoint``,
             ``checkpoint_every`` (see `engine.execution.Execution`); and fields of the recipe to change, for example
             ``size=512, seed=3``; ``steps=100`` sets the budget.
@@ -67,7 +76,7 @@ def iterate(
     begin = start if refine is None else refine
     begin = begin.picture if isinstance(begin, Result) else begin
     chosen = get(recipe).replace(**changes)
-    inputs = Inputs.read(content, style, chosen, begin, style_weights)
+    inputs = Inputs.read(content, style, chosen, begin, style_weights, masks, style_masks, content_mask)
     if refine is not None and inputs.start is not None:
         chosen = scales.refining(chosen, inputs.size, (inputs.start.shape[-2], inputs.start.shape[-1]))
         if "steps" in changes:

@@ -76,6 +76,11 @@ def is_picture(value: Any, dtypes: Sequence[torch.dtype] = (torch.float32,)) -> 
     return is_tensor(value, dtypes, (-1, 3, -1, -1))
 
 
+def is_mask(value: Any) -> bool:
+    """A tensor (1, 1, H, W), nowhere negative."""
+    return is_tensor(value, (torch.float32,), (1, 1, -1, -1)) and bool((value >= 0).all())
+
+
 def is_variable(value: Any) -> bool:
     """What an optimiser moves."""
     return is_picture(value, (torch.float32, torch.float64))

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from .. import objective
+from ..control.masks import Masks
 from ..errors import ImageError, RecipeError
 from ..images import check_picture, load_image, resize
 from ..recipes import Recipe
@@ -25,12 +26,13 @@ Pictures = Picture | Sequence[Picture]
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The pictures of a run: ``content`` (B, 3, H, W), ``styles`` and ``start`` of their own sizes."""
+    """The pictures of a run: ``content`` (B, 3, H, W), ``styles`` and ``start`` of their own sizes, and ``masks``."""
 
     content: Tensor
     styles: list[Tensor]
     style_weights: list[float] | None
     start: Tensor | None
+    masks: Masks
 
     @classmethod
     def read(
@@ -40,6 +42,9 @@ class Inputs:
         recipe: Recipe,
         start: Picture | None = None,
         style_weights: Sequence[float] | None = None,
+        masks: Any = None,
+        style_masks: Any = None,
+        content_mask: Any = None,
     ) -> Inputs:
         """The pictures that a run of ``recipe`` is given.
 
@@ -50,7 +55,10 @@ class Inputs:
         contents = _batch(content, recipe)
         styles = _list(style, "style")
         weights = _weights(style_weights, len(styles))
-        return cls.of(recipe, contents, styles, weights, None if start is None else _picture(start, "start"))
+        begin = None if start is None else _picture(start, "start")
+        size, sizes = _size(contents), [_size(each) for each in styles]
+        where = Masks.read(masks, style_masks, content_mask, size, sizes)
+        return cls.of(recipe, contents, styles, weights, begin, where)
 
     @classmethod
     def of(
@@ -60,8 +68,9 @@ class Inputs:
         styles: list[Tensor],
         style_weights: list[float] | None,
         start: Tensor | None,
+        masks: Masks | None = None,
     ) -> Inputs:
-        """Pictures that have been read and have the recipe's size.
+        """Pictures that have been read and have the recipe's size, and masks that have theirs.
 
         Raises:
             ImageError, RecipeError: they do not fit each other or the recipe.
@@ -79,12 +88,14 @@ class Inputs:
             raise RecipeError(f"recipe {recipe.name!r} has style layers: give a style picture")
         if start is not None and len(start) not in (1, len(content)):
             raise ImageError(f"{len(start)} start pictures for {len(content)} of content: give one for each")
-        return cls(content, styles, style_weights, start)
+        masks = masks or Masks()
+        masks.check(recipe, len(styles))
+        return cls(content, styles, style_weights, start, masks)
 
     @property
     def size(self) -> tuple[int, int]:
         """(rows, columns) of the content, and of the result."""
-        return self.content.shape[-2], self.content.shape[-1]
+        return _size(self.content)
 
     @property
     def grey(self) -> bool:
@@ -109,12 +120,18 @@ class Inputs:
                     )
 
     def manifest(self, recipe: Recipe) -> dict[str, Any]:
-        """Which pictures they are: size and SHA-256 of the 8-bit pixels of each."""
+        """Which pictures they are: size and SHA-256 of the 8-bit pixels of each; of masks, of their whole 255ths."""
+        given = {
+            "masks": self.masks.regions,
+            "style_masks": self.masks.styles,
+            "content_mask": None if self.masks.content is None else [self.masks.content],
+        }
         return {
             "content": _digest([self.content]),
             "styles": _digest(self.styles),
             "style_weights": self.style_weights,
             "start": _digest([self.start]) if self.start is not None else recipe.start,
+            **{name: list(map(_digest_mask, masks)) for name, masks in given.items() if masks is not None},
         }
 
 
@@ -171,6 +188,18 @@ def _batch(content: Pictures, recipe: Recipe) -> Tensor:
 def is_grey(picture: Tensor) -> bool:
     """Whether the channels are equal, but for the rounding to 8 bits."""
     return float((picture.amax(1) - picture.amin(1)).max()) < 1.5 / 255
+
+
+def _size(picture: Tensor) -> tuple[int, int]:
+    return picture.shape[-2], picture.shape[-1]
+
+
+def _digest_mask(mask: Tensor | None) -> dict[str, Any] | None:
+    """As `_digest`; a factor of the content may be above 1."""
+    if mask is None:
+        return None
+    values = (mask.double() * 255).round().contiguous()
+    return {"size": list(_size(mask)), "sha256": hashlib.sha256(values.numpy().astype("<f8").data).hexdigest()}
 
 
 def _digest(pictures: Sequence[Tensor]) -> list[dict[str, Any]]:

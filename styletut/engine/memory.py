@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import math
 import re
@@ -135,6 +136,7 @@ def needed(
     precision: str,
     *,
     batch: int = 1,
+    regions: int = 0,
     tile: int | None = None,
     pairs: int | None = None,
     device: str = "cpu",
@@ -143,7 +145,8 @@ def needed(
     """Bytes at the peak of a run at ``size`` (rows, columns), above what the process has before it.
 
     They are what the network keeps for the gradient (of the picture, or of the largest tile with its halo), the content
-    features, and the optimiser's copies of the picture. The network's weights are there already.
+    features, the weights of positions in each region, and the optimiser's copies of the picture. The network's own
+    weights are there already.
     """
     bytes_each = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}[precision]
     gradients = 4 if precision == "float16" else bytes_each  # in float16 they would be lost
@@ -157,6 +160,9 @@ def needed(
             for name in recipe.style_layers if recipe.style_weight else ():
                 target += batch * _values(vgg, name, size) * 4 * WHOLE_MAPS
     picture_bytes = 8 if precision == "float64" else 4
+    if vgg is not None and recipe.style_weight:
+        positions = sum(math.prod(size) / vgg.strides[name] ** 2 for name in recipe.style_layers)
+        target += regions * positions * picture_bytes
     copies = optimizers.copies(recipe, pairs, picture_bytes)
     copies += 1 if recipe.decorrelation else 0
     if vgg is None:  # beside a network these are small, and there when it has let go
@@ -213,6 +219,7 @@ def plan(
     precision: str,
     *,
     batch: int = 1,
+    regions: int = 0,
     budget: int | None = None,
     tile: int | None = None,
     device: str = "cpu",
@@ -227,16 +234,16 @@ def plan(
         RecipeError: it does not fit in any way.
     """
 
-    def cost(side: int | None, pairs: int) -> int:
-        return needed(recipe, vgg, size, precision, batch=batch, tile=side, pairs=pairs, device=device, workers=workers)
-
+    cost = functools.partial(
+        needed, recipe, vgg, size, precision, batch=batch, regions=regions, device=device, workers=workers
+    )
     sides = [tile]
     if tile is None and vgg is not None:
         sides += [side for side in TILES if side < max(size)]
     smallest = math.inf
     for pairs in (recipe.memory, *(p for p in PAIRS if p < recipe.memory and recipe.optimizer == "lbfgs")):
         for side in sides:
-            taken = cost(side, pairs)
+            taken = cost(tile=side, pairs=pairs)
             if budget is None or taken <= budget:
                 return Plan(side, pairs, taken)
             smallest = min(smallest, taken)

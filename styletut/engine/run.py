@@ -41,6 +41,8 @@ class Run:
         self.backend = Backend(recipe, inputs, execution, self.device, self.precision, self._team)
         self.sizes = scales.sizes(recipe, inputs.size, self.backend.minimum_side)
         self.backend.plan(self.sizes[-1])  # now, before anything runs, if it does not fit
+        for size in self.sizes:
+            self.backend.check_masks(size)
         self.colouring = self.backend.colouring
         grey = self.colouring.grey or (recipe.keep_grey and self.colouring.keeps_grey)
         self.parametrization = Parametrization(recipe, self.device, working_dtype(self.precision), grey)

@@ -21,6 +21,7 @@ from .entries import (
     is_generator,
     is_loss,
     is_mapping,
+    is_mask,
     is_number,
     is_picture,
     is_row,
@@ -35,9 +36,9 @@ from .execution import Execution
 from .inputs import Inputs
 
 
-def _be(what: str, check: Check) -> dict[str, Any]:
-    """The metadata of a field that must be ``what`` in a file."""
-    return {"what": what, "check": check}
+def _be(what: str, check: Check, *, optional: bool = False) -> dict[str, Any]:
+    """The metadata of a field that must be ``what`` in a file; one that is ``optional`` is missing in older files."""
+    return {"what": what, "check": check, "optional": optional}
 
 
 @dataclass(kw_only=True)
@@ -52,6 +53,13 @@ class RunState:
     styles: list[Tensor] = field(metadata=_be("a list of pictures", list_of(is_picture)))
     style_weights: list[float] | None = field(metadata=_be("a list of numbers", or_none(list_of(is_finite))))
     start: Tensor | None = field(metadata=_be("a picture", or_none(is_picture)))
+    masks: list[Tensor] | None = field(
+        default=None, metadata=_be("a list of masks", or_none(list_of(is_mask)), optional=True)
+    )
+    style_masks: list[Tensor | None] | None = field(
+        default=None, metadata=_be("a list of masks", or_none(list_of(or_none(is_mask))), optional=True)
+    )
+    content_mask: Tensor | None = field(default=None, metadata=_be("a mask", or_none(is_mask), optional=True))
     checkpoint_every: int = field(metadata=_be("a whole number from 1 up", is_whole(1)))
     max_memory: int | None = field(metadata=_be("an amount of memory", or_none(is_whole(1))))
     tile: int | None = field(metadata=_be("a whole number from 1 up", or_none(is_whole(1))))
@@ -60,7 +68,7 @@ class RunState:
     """What the optimiser moves (see `parametrization.Parametrization`)."""
     best_variable: Tensor = field(metadata=_be("a picture", is_variable))
     """The same where the loss of this scale was lowest."""
-    average: Tensor | None = field(default=None, metadata=_be("a picture", or_none(is_variable)))
+    average: Tensor | None = field(default=None, metadata=_be("a picture", or_none(is_variable), optional=True))
     """The exponential average of the iterates of this scale, begun at zero; only where a recipe asks for it."""
     generator: Tensor = field(metadata=_be("a state of random numbers", is_generator))
     scale: int = field(default=0, metadata=_be("a whole number", is_whole(0)))
@@ -91,6 +99,9 @@ class RunState:
             styles=inputs.styles,
             style_weights=inputs.style_weights,
             start=inputs.start,
+            masks=None if inputs.masks.regions is None else list(inputs.masks.regions),
+            style_masks=None if inputs.masks.styles is None else list(inputs.masks.styles),
+            content_mask=inputs.masks.content,
             checkpoint_every=execution.checkpoint_every,
             max_memory=execution.max_memory,
             tile=execution.tile,

@@ -38,9 +38,9 @@ def gradient(term: Term, x: Tensor, upstream: Statistic, window: Window | None =
         return _of_total_variation(term, x, upstream[0], window)
     term = _cropped(term, window)
     if isinstance(term, ContentTerm):
-        return _of_squared_error(x, term.target, upstream[0])
+        return _of_squared_error(x, term.target, upstream[0], term.weights)
     if isinstance(term, StyleTerm) and losses.STYLE_LOSSES[term.form].statistic is losses.gram:
-        return _of_gram_matrix(x, upstream[0])
+        return _of_gram_matrix(x, upstream[0], term.weights)
     part = x.detach().requires_grad_(True)
     with torch.enable_grad():
         measured = term.statistic(part)
@@ -49,24 +49,29 @@ def gradient(term: Term, x: Tensor, upstream: Statistic, window: Window | None =
 
 
 def _cropped(term: Term, window: Window | None) -> Term:
-    """The term for a part of the map: the target of a content term has a value for every position."""
-    if window is None or not isinstance(term, ContentTerm):
+    """The term for a part of the map: the target of a content term has a value for every position, as weights have."""
+    if window is None or not isinstance(term, (ContentTerm, StyleTerm)):
         return term
-    return dataclasses.replace(term, target=window.of(term.target))
+    weights = None if term.weights is None else window.of(term.weights)
+    if isinstance(term, ContentTerm):
+        return dataclasses.replace(term, target=window.of(term.target), weights=weights)
+    return term if weights is None else dataclasses.replace(term, weights=weights)
 
 
-def _of_squared_error(x: Tensor, target: Tensor, upstream: Tensor) -> Tensor:
-    """2 (a - b), times the upstream gradient of each image."""
+def _of_squared_error(x: Tensor, target: Tensor, upstream: Tensor, weights: Tensor | None) -> Tensor:
+    """2 (a - b) w, times the upstream gradient of each image."""
     difference = x.to(upstream.dtype) - target.to(upstream.dtype)
-    return difference.mul_(2 * upstream.view(-1, 1, 1, 1)).to(x.dtype)
+    difference = difference.mul_(2 * upstream.view(-1, 1, 1, 1))
+    return (difference if weights is None else difference.mul_(weights)).to(x.dtype)
 
 
-def _of_gram_matrix(x: Tensor, upstream: Tensor) -> Tensor:
-    """(S + S^T) F / M with S the upstream gradient."""
+def _of_gram_matrix(x: Tensor, upstream: Tensor, weights: Tensor | None) -> Tensor:
+    """(S + S^T) F w / M with S the upstream gradient."""
     positions = x.shape[-2] * x.shape[-1]
     both = ((upstream + upstream.transpose(1, 2)) / positions).to(x.dtype)
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, M, N): no copy where the channels are innermost
-    return (rows @ both).unflatten(1, x.shape[-2:]).permute(0, 3, 1, 2)
+    result = (rows @ both).unflatten(1, x.shape[-2:]).permute(0, 3, 1, 2)
+    return result if weights is None else result * weights.to(x.dtype)
 
 
 def _of_total_variation(term: TotalVariationTerm, x: Tensor, upstream: Tensor, window: Window | None) -> Tensor:

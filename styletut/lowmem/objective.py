@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,9 +210,14 @@ class TapeReader(Reader):
         return features
 
     def statistics(  # type: ignore[override]
-        self, network: VGG, picture: Tensor, layers: Iterable[str], loss: StyleLoss
+        self,
+        network: VGG,
+        picture: Tensor,
+        layers: Iterable[str],
+        loss: StyleLoss,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Statistic]:
-        """A style loss's statistic at some layers."""
+        """A style loss's statistic at some layers, of positions with weights if there are any."""
         if not loss.additive:
             return {name: loss.statistic(x) for name, x in self.features(network, picture, layers).items()}
         size = (picture.shape[-2], picture.shape[-1])
@@ -220,7 +225,8 @@ class TapeReader(Reader):
 
         def add(name: str, x: Tensor, core: Window) -> None:
             share = core.pixels / math.prod(network.map_size(name, size))
-            statistics[name] = _added(statistics.get(name), loss.statistic(x), share)
+            part = loss.measure(x, None if weights is None else core.of(weights[name]))
+            statistics[name] = _added(statistics.get(name), part, share)
 
         self._read(network, picture, layers, add)
         return statistics

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .. import objective
+from ..control.masks import Masks
 from ..errors import RecipeError
 from ..objective import Term
 from ..recipes import Recipe
@@ -149,12 +150,13 @@ class TiledReader(TapeReader):
 
 def build(
     content: Tensor,
-    styles: Tensor | Sequence[Tensor],
+    styles: Tensor | Sequence[Tensor | Sequence[Tensor]],
     recipe: Recipe | str = "fast",
     *,
     tile: int | tuple[int, int] | None = None,
     network: VGG | None = None,
     style_weights: Sequence[float] | None = None,
+    masks: Masks | None = None,
 ) -> TapeObjective:
     """`objective.build`, in less memory: by a `tape.Tape`, and in tiles of about ``tile`` pixels a side if it is given.
 
@@ -162,6 +164,8 @@ def build(
         RecipeError: as `objective.build`; or the style loss cannot be computed in tiles.
     """
     reader = TapeReader() if tile is None else TiledReader(tile)
-    goal = objective.build(content, styles, recipe, network=network, style_weights=style_weights, reader=reader)
+    goal = objective.build(
+        content, styles, recipe, network=network, style_weights=style_weights, masks=masks, reader=reader
+    )
     vgg = typing.cast(VGG | None, goal.network)
     return TapeObjective(vgg, goal.terms) if tile is None else TiledObjective(vgg, goal.terms, tile)

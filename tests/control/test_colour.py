@@ -291,7 +291,7 @@ def test_what_cannot_be_matched_is_refused_in_one_line() -> None:
 
 def test_by_default_no_picture_is_touched(photo: Tensor, painting: Tensor) -> None:
     for recipe in (*map(recipes.get, recipes.names()), SMALL.replace(colour="covariance", colour_strength=0)):
-        colouring = Colouring(recipe, Inputs(photo, [painting], None, None))
+        colouring = Colouring(recipe, Inputs.of(recipe, photo, [painting], None, None))
         assert colouring.content(photo) is photo and colouring.finished(photo) is photo
         assert colouring.styles([painting], photo)[0] is painting and not colouring.grey
     assert {(recipes.get(name).colour, recipes.get(name).start) for name in recipes.names()} == {

@@ -86,6 +86,9 @@ SOUND = {
     "styles": {"empty list"},  # of the right kind; the recipe says that one is missing
     "style_weights": {"none", "list", "empty list"},
     "start": {"none", "another size"},
+    "masks": {"none", "empty list"},
+    "style_masks": {"none", "empty list"},
+    "content_mask": {"none"},
     "max_memory": {"none"},
     "tile": {"none"},
     "best": {"negative", "huge"},
@@ -110,6 +113,10 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     return found
 
 
+OPTIONAL = {"masks", "style_masks", "content_mask"}
+"""What older files do not have."""
+
+
 def entries() -> list[str]:
     return ["format", *(field.name for field in dataclasses.fields(RunState))]
 
@@ -122,9 +129,12 @@ def test_an_entry_that_is_missing_or_means_nothing_is_refused_in_one_line(
     path, whole = tmp_path / "run", saved["adam"]
     assert set(whole) == set(entries())
     torch.save({key: value for key, value in whole.items() if key != name}, path)
-    with pytest.raises(CheckpointError) as missing:
-        Run.load(path, weights=TINY)
-    assert "\n" not in str(missing.value)
+    if name in OPTIONAL:
+        assert getattr(Run.load(path, weights=TINY).state, name) is None
+    else:
+        with pytest.raises(CheckpointError) as missing:
+            Run.load(path, weights=TINY)
+        assert "\n" not in str(missing.value)
     for kind, junk in JUNK.items():
         torch.save(whole | {name: junk}, path)
         if kind in SOUND.get(name, ()):
@@ -417,3 +427,24 @@ def test_an_older_file_whose_last_step_is_called_step_goes_on(photo: Tensor, pai
     remembered["step"] = remembered.pop("last_step")
     torch.save(state, path)
     assert torch.equal(go_on(path), wanted)
+
+
+@pytest.mark.parametrize("style_loss", [name for name, loss in STYLE_LOSSES.items() if loss.weighs])
+def test_a_run_with_masks_goes_on_to_the_same_picture(
+    style_loss: str, photo: Tensor, painting: Tensor, tmp_path: Path
+) -> None:
+    where = torch.linspace(0, 1, 40).expand(32, 40)
+    styles = [painting, photo.flip(3)]
+    given: dict[str, Any] = {
+        "masks": [where, 1 - where],
+        "style_masks": [None, where],
+        "content_mask": 5 * where,
+        "style_loss": style_loss,
+    }
+    wanted = paint(photo, styles, **given).picture  # type: ignore[arg-type]
+    run = begun(photo, styles, **given)  # type: ignore[arg-type]
+    path = run.save(tmp_path / "run")
+    assert torch.equal(go_on(path), wanted)
+    without = {key: value for key, value in torch.load(path, weights_only=True).items() if key not in OPTIONAL}
+    torch.save(without, tmp_path / "older")
+    assert not torch.equal(go_on(tmp_path / "older"), wanted)

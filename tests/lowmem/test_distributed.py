@@ -17,7 +17,9 @@ from torch import Tensor
 
 import styletut as st
 from styletut import distributed, objective, recipes, vgg
+from styletut.control.masks import Masks
 from styletut.errors import DeviceError
+from styletut.losses import STYLE_LOSSES
 
 SCRIPT = """
 import sys, torch
@@ -108,6 +110,42 @@ def test_two_processes_make_the_picture_of_one(tmp_path: Path) -> None:
         for tile, style_loss in GOALS:
             a, b = (results[f"{size} {tile} {style_loss}"]["gradient"] for results in (first, alone))
             assert float((a - b).norm() / b.norm()) < (1e-10 if style_loss == "relative" else 1e-8)
+
+
+def with_masks(shared: bool) -> dict[str, Tensor]:
+    """Gradients of every style loss with masks, and the picture of a run, by all processes together or by one."""
+    weights, size = vgg.random_weights(width=0.1), (101, 83)
+    recipe = recipes.get("fast").replace(weights=weights, size=None, precision="float64", scales=((0.5, 2), (1.0, 2)))
+    generator = torch.Generator().manual_seed(1)
+    photo, first, second, picture = (
+        torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) for _ in range(4)
+    )
+    soft, part, factors = (torch.rand(1, 1, *size, generator=generator) for _ in range(3))
+    masks = Masks([soft, 1 - soft], [None, part], 4 * factors)
+    network = vgg.VGG(recipe.layers, weights=weights).double()
+    found = {}
+    for style_loss in (name for name, loss in STYLE_LOSSES.items() if loss.weighs):
+        chosen = recipe.replace(style_loss=style_loss)
+        whole = objective.build(photo, [first, second], chosen, network=network, masks=masks)
+        goal = distributed.SharedObjective(network, whole.terms) if shared else whole
+        picture.requires_grad_(True)
+        (found[style_loss],) = torch.autograd.grad(goal(picture)["total"], picture)
+    given: dict[str, Any] = {"masks": masks.regions, "style_masks": masks.styles, "content_mask": masks.content}
+    result = st.stylize(photo, [first, second], recipe, shared=shared, progress=False, device="cpu", **given)
+    return found | {"picture": result.picture}
+
+
+@pytest.mark.numerical
+def test_two_processes_make_the_picture_of_one_with_masks(tmp_path: Path) -> None:
+    for process in run_together("-c", SCRIPT.replace("here.everything", "here.with_masks"), str(tmp_path)):
+        assert process.returncode == 0, process.stderr
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    for case, wanted in with_masks(shared=False).items():
+        assert torch.equal(first[case], second[case]), case
+        if case == "picture":
+            torch.testing.assert_close(first[case], wanted, rtol=0, atol=1e-6)
+        else:
+            assert float((first[case] - wanted).norm() / wanted.norm()) < 1e-8, case
 
 
 def apart(case: str) -> dict[str, Any]:
