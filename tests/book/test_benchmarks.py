@@ -23,7 +23,7 @@ def script(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("name", WRITE)
-def test_a_target_that_cannot_be_is_refused_before_anything_is_measured(
+def test_an_impossible_target_is_refused_before_anything_is_measured(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")

@@ -220,7 +220,7 @@ def must_show(cell: Any) -> bool:
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_chapter_keeps_the_rules(path: Path, rule: Callable[[Any], list[str]]) -> None:
+def test_chapter_follows_the_rules(path: Path, rule: Callable[[Any], list[str]]) -> None:
     found = rule(nbformat.read(path, as_version=4))
     assert not found, f"{path.name}: " + "; ".join(found)
 
@@ -530,7 +530,7 @@ def test_a_kernel_shows_live_controls_and_the_stored_notebook_their_picture(tmp_
     assert stored.cells[1].outputs[0].text == "A figure drawn for k 9, layer name a.\n"
 
 
-def test_normalising_drops_what_differs_from_run_to_run() -> None:
+def test_normalising_removes_what_differs_from_run_to_run() -> None:
     notebook = sound_chapter()
     before = copy.deepcopy(notebook)
     notebook.cells[2].metadata["execution"] = {"iopub.execute_input": "now"}

@@ -242,7 +242,7 @@ def test_every_chapter_opens_on_colab_and_can_be_downloaded(desktop: Opened) -> 
     assert desktop.page.locator(f'a[href$="_sources/notebooks/{name}.ipynb"]').count() >= 1
 
 
-def test_the_front_door_leads_into_the_book(browser: Any, site: str) -> None:
+def test_the_index_page_leads_to_the_introduction(browser: Any, site: str) -> None:
     opened = open_page(browser, site, "index")
     opened.page.wait_for_selector(f"{CONTENT} h1")
     assert opened.page.url.endswith("book/intro.html")
@@ -250,7 +250,7 @@ def test_the_front_door_leads_into_the_book(browser: Any, site: str) -> None:
     opened.page.context.close()
 
 
-def test_search_finds_without_a_network(browser: Any, site: str) -> None:
+def test_search_works_without_a_network_connection(browser: Any, site: str) -> None:
     opened = open_page(browser, site, "search")
     opened.page.goto(f"{site}/search.html?q=gram", wait_until="networkidle")
     opened.page.wait_for_selector("#search-results li a", timeout=20_000)

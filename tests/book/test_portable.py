@@ -18,7 +18,7 @@ def test_what_torch_computes_with_changes_unless_it_was_the_plainest(best: str) 
     assert {"ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"} == set(other)
 
 
-def test_torch_heeds_the_variables() -> None:
+def test_torch_follows_the_environment_variables() -> None:
     best = torch.backends.cpu.get_cpu_capability()
     other = portable.other_instructions(best)
     code = "import torch; print(torch.backends.cpu.get_cpu_capability())"

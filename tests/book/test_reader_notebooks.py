@@ -292,7 +292,7 @@ def test_a_number_is_in_the_text_and_the_cell_that_measures_it_prints_it(book: C
     assert notebook.cells[3].metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 
-def test_plumbing_is_folded_and_what_the_check_needs_is_kept(book: Callable[..., Any]) -> None:
+def test_setup_cells_are_folded_and_what_the_check_needs_is_kept(book: Callable[..., Any]) -> None:
     tags = {"tags": ["hide-input", "nbval-ignore-output", "raises-exception"]}
     helper = v4.new_code_cell("def f(): ...", metadata={"tags": ["hide-input"]}, id="helper")
     notebook = book("one", one=["# One", picture("fig-a", **tags), helper])

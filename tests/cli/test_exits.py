@@ -107,7 +107,7 @@ def test_a_run_that_diverges_at_once_writes_nothing(
         ),
     ],
 )
-def test_the_unexpected_is_one_line(
+def test_an_unexpected_error_is_one_line(
     error: Exception, code: int, says: str, pair: list[str], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip

@@ -228,7 +228,7 @@ def test_unusual_but_sound_pictures_are_painted(mode: str) -> None:
         (f"{'x' * 300}.png", "too long"),
     ],
 )
-def test_an_output_that_cannot_be_is_refused_before_any_work(
+def test_an_impossible_output_is_refused_before_any_work(
     output: str, says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.symlink("photo.png", "link.png")
@@ -249,7 +249,7 @@ def test_a_write_protected_output_stays(capsys: pytest.CaptureFixture[str], monk
 
 
 @pytest.mark.parametrize("checkpoint", ["run.png", "none/run.pt", "folder.pt", "weights.pt", "photo.png"])
-def test_a_checkpoint_that_cannot_be_is_refused(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_checkpoint_path_is_refused(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("folder.pt").mkdir()
     Path("weights.pt").write_bytes(b"precious")
     words = ["photo.png", "painting.png", "-o", "out.png", *SHORT]
@@ -419,7 +419,7 @@ def test_a_broken_recipe_gives_one_line(text: str, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"recipe": {}}', '{"recipe": {"name": 5}, "losses": 3}'])
-def test_a_picture_with_a_broken_story_gives_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_with_a_broken_manifest_gives_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     images.save_image(images.load_image("photo.png"), "odd.png", metadata={transfer.METADATA_KEY: text})
     assert "damaged" in refused(["info", "odd.png"], capsys) or text == ""
 
@@ -436,7 +436,7 @@ def _info(manifest: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, st
     return main(["info", "odd.png"]), *capsys.readouterr()
 
 
-def test_every_malformed_story_gives_one_line(painted: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_malformed_manifest_gives_one_line(painted: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     junk: list[Any] = [None, [], {}, "", "x", 5, -1.5, True, [[]], [1], [1, 2, 3], {"a": []}, 10**400, math.nan]
     for key in painted:
         for value in junk:
@@ -501,7 +501,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def test_no_value_of_any_option_is_taken_for_a_bug(
+def test_no_value_of_any_option_is_reported_as_a_bug(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every option with every hostile value, up to where the work would begin."""

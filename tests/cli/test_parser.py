@@ -100,7 +100,7 @@ def test_no_option_has_a_default_of_its_own() -> None:
     assert parser.get_default("recipe") is None
 
 
-def test_the_words_are_understood_without_torch(tmp_path: Path) -> None:
+def test_arguments_are_parsed_without_torch(tmp_path: Path) -> None:
     code = "import sys; from styletut.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
     for words, codes in (["--version"], "0"), (["--sede", "3"], "2"), (["no.png", "no.png"], "1"), (["a.png"], "2"):
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=ENVIRONMENT)

@@ -54,7 +54,7 @@ def test_a_bad_file_in_a_folder_is_reported_and_the_others_are_painted(capsys: p
     assert last[1].startswith("styletut: error: in/d.png: ") and "too small" in last[1]
 
 
-def test_what_would_befall_every_picture_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_that_concerns_all_pictures_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     for i in range(2):
         draw(f"in/{i}.png", i)
     style = draw("painting.png", 2)
@@ -137,7 +137,7 @@ def test_names_that_would_clash_keep_their_suffixes(capsys: pytest.CaptureFixtur
         (["empty", "painting.png", "-o", "out"], "no picture in the folder 'empty'"),
     ],
 )
-def test_what_cannot_be_meant_of_several_is_refused(
+def test_options_for_one_picture_are_refused_for_several(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw("in/a.png", 1)

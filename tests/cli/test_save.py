@@ -37,7 +37,7 @@ def test_snapshots_of_several_have_a_folder_each() -> None:
     assert files("film") == ["0-p/0001.png", "1-p/0001.png"]
 
 
-def test_snapshots_that_cannot_be_are_refused(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_impossible_snapshot_folders_are_refused(pair: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*pair, *SHORT, "--snapshots", "film"]) == 1
     assert "add --snapshot-every N" in capsys.readouterr().err
     assert main([*pair, *SHORT, "--snapshot-every", "2"]) == 2

@@ -260,7 +260,7 @@ def test_an_ignored_signal_stays_ignored(photo: Tensor, painting: Tensor) -> Non
     assert result.stopped is None and seen == [[signal.SIG_IGN] * 2] * 3 and after == [signal.SIG_IGN] * 2
 
 
-def test_a_programs_own_handler_of_sigterm_stays(photo: Tensor, painting: Tensor) -> None:
+def test_a_handler_of_sigterm_that_the_program_has_set_stays(photo: Tensor, painting: Tensor) -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     result = paint(photo, painting, callback=lambda step: press(1, signal.SIGTERM))
@@ -277,7 +277,7 @@ def test_a_run_within_the_callback_of_another_leaves_it_stoppable(photo: Tensor,
     assert result.stopped == "interrupted" and len(result.history) == 1
 
 
-def test_an_error_gives_ctrl_c_back(photo: Tensor, painting: Tensor) -> None:
+def test_the_handler_of_ctrl_c_is_restored_after_an_error(photo: Tensor, painting: Tensor) -> None:
     with pytest.raises(ZeroDivisionError):
         paint(photo, painting, callback=lambda step: 1 / 0)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -285,7 +285,7 @@ def test_an_error_gives_ctrl_c_back(photo: Tensor, painting: Tensor) -> None:
         press()
 
 
-def test_another_thread_hears_no_signals() -> None:
+def test_no_handlers_are_set_in_another_thread() -> None:
     found: list[object] = []
 
     def look() -> None:
@@ -301,7 +301,7 @@ def test_another_thread_hears_no_signals() -> None:
 # --- as a process ------------------------------------------------------------------------------------
 
 
-def test_in_a_shells_background_ctrl_c_is_not_heard() -> None:
+def test_ctrl_c_stays_ignored_in_the_background_of_a_shell() -> None:
     """A shell that is no terminal's starts `command &` with SIGINT ignored."""
     words = f"{sys.executable} -m styletut photo.png painting.png --size 32 --weights random --steps 3 -o out.png"
     process = subprocess.Popen(

@@ -107,7 +107,7 @@ def test_out_of_memory_in_the_smallest_tiles_is_an_error(
         paint(photo, painting)
 
 
-def test_another_error_is_not_taken_for_want_of_memory(
+def test_another_error_is_not_taken_for_lack_of_memory(
     photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = st.iterate(photo, painting, SMALL)

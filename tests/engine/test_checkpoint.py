@@ -213,7 +213,7 @@ def test_pairs_of_an_optimiser_are_refused_unless_they_are_pairs_of_such_picture
         assert checkpoint.remembered(whole | {"state": {0: state | changes}}, "lbfgs", values) is None
 
 
-def test_torch_s_lbfgs_may_have_met_no_slope_to_step_along() -> None:
+def test_a_saved_torch_lbfgs_may_have_had_a_zero_gradient() -> None:
     def remembered(kind: str, steps: int) -> object:
         state = {"func_evals": 1, "n_iter": steps}
         group = {"history_size": 10, "first_step": 1.0}

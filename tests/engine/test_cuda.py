@@ -65,6 +65,6 @@ def test_an_evaluation_stays_on_the_device_and_never_waits(style_loss: str, tile
     assert gradient.device.type == "cuda" and gradient.dtype == torch.float32 and gradient.shape == picture.shape
 
 
-def test_a_question_to_the_device_would_be_noticed() -> None:
+def test_a_synchronisation_with_the_device_is_detected() -> None:
     with FakeTensorMode(allow_non_fake_inputs=True), pytest.raises(DataDependentOutputException):
         bool(on_cuda(1, 3, 4, 4).sum() > 0)

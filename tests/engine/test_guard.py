@@ -79,7 +79,7 @@ def test_a_loss_is_judged_by_the_best_and_the_first(
     assert verdict.reason == (said if action is Action.STOP else "")
 
 
-def test_a_loss_that_began_at_nothing_cannot_blow_up() -> None:
+def test_a_loss_that_began_at_zero_cannot_diverge() -> None:
     assert judge(5.0, Record(first=0.0, best=0.0), ADAM).action is Action.GO_ON
     assert "1000 times" in judge(0.2, Record(first=1e-4, best=1e-4), ADAM).reason  # a small one can
 

@@ -117,7 +117,7 @@ def test_style_weights_that_mean_nothing_are_refused_before_anything_runs(
         iterate(photo, painting, SMALL, style_weights=weights)
 
 
-def test_a_style_that_is_missing_is_missed_before_anything_runs(photo: Tensor) -> None:
+def test_a_missing_style_is_refused_before_anything_runs(photo: Tensor) -> None:
     with pytest.raises(RecipeError, match="has style layers: give a style picture"):
         iterate(photo, None, SMALL)
 

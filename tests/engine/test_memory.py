@@ -226,7 +226,7 @@ def test_a_tile_that_is_given_is_kept() -> None:
         (ValueError("out of memory"), False),
     ],
 )
-def test_errors_that_mean_want_of_memory(error: Exception, exhausted: bool) -> None:
+def test_errors_that_mean_lack_of_memory(error: Exception, exhausted: bool) -> None:
     assert memory.is_exhausted(error) is exhausted
 
 

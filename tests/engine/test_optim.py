@@ -103,12 +103,12 @@ def test_it_comes_to_the_minimum_of_an_elongated_valley() -> None:
     assert float(found[-1][0].abs().max()) < 1e-6
 
 
-def test_where_there_is_no_slope_there_is_no_step() -> None:
+def test_where_the_gradient_is_zero_there_is_no_step() -> None:
     found = path(lambda x: (x**2).sum(), torch.zeros(10**6), 3)
     assert all(float(x.abs().max()) == 0 for x, _ in found)
 
 
-def test_a_hill_does_not_turn_it_uphill() -> None:
+def test_negative_curvature_does_not_make_it_ascend() -> None:
     """Where the curvature is negative a pair tells nothing of a minimum, and is left out."""
     found = path(lambda x: torch.cos(x).sum(), torch.full((4,), 0.3, dtype=torch.float64), 40, first_step=0.5)
     assert float(torch.cos(found[-1][0]).sum()) == pytest.approx(-4)
@@ -156,7 +156,7 @@ def remembering(make: Callable[[list[Tensor]], torch.optim.Optimizer]) -> torch.
 
 @pytest.mark.parametrize("kind", [LBFGS, torch.optim.LBFGS, torch.optim.Adam])
 @pytest.mark.parametrize("there", [torch.empty(12, device="meta"), torch.empty(12, dtype=torch.float64)])
-def test_what_an_optimiser_remembers_moves_with_its_parameters(kind: Any, there: Tensor) -> None:
+def test_the_state_of_an_optimiser_moves_with_its_parameters(kind: Any, there: Tensor) -> None:
     """As when a run that was saved goes on, on another device or in another precision."""
     kept = remembering(kind)
     optimizer = kind([there.clone().requires_grad_(True)])
@@ -196,7 +196,9 @@ def wave(frequency: float, colours: tuple[float, float, float], size: int = 40) 
         (0.0, (1, 1, 1), 2.0),  # the mean as the lowest frequency
     ],
 )
-def test_what_the_coordinates_scale(frequency: float, colours: tuple[float, float, float], factor: float) -> None:
+def test_each_frequency_is_scaled_by_its_power(
+    frequency: float, colours: tuple[float, float, float], factor: float
+) -> None:
     x = wave(frequency, colours)
     torch.testing.assert_close(Spectrum(0.5, (40, 40), dtype=torch.float64).picture(x), factor * x)
 
@@ -212,7 +214,7 @@ def test_the_mean_is_scaled_as_the_lowest_frequency_that_the_picture_has(size: t
     assert float(spectrum.scale.max()) == float(spectrum.scale[0, 0])
 
 
-def test_coordinates_lie_where_their_pictures_lie_and_are_as_precise() -> None:
+def test_the_scale_of_coordinates_has_the_device_and_dtype_that_are_asked_for() -> None:
     assert Spectrum(0.5, (6, 7), device="meta").scale.device.type == "meta"
     scale = Spectrum(0.5, (6, 7), dtype=torch.float64).scale
     assert scale.shape == (6, 4) and scale.dtype == torch.float64
@@ -221,7 +223,7 @@ def test_coordinates_lie_where_their_pictures_lie_and_are_as_precise() -> None:
 
 
 @given(rows=some.integers(1, 40), columns=some.integers(1, 40), exponent=some.floats(0, 2), seed=some.integers(0, 99))
-def test_there_and_back(rows: int, columns: int, exponent: float, seed: int) -> None:
+def test_scaling_and_unscaling_are_inverse(rows: int, columns: int, exponent: float, seed: int) -> None:
     picture = torch.rand(2, 3, rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     spectrum = Spectrum(exponent, (rows, columns), dtype=torch.float64)
     torch.testing.assert_close(spectrum.picture(spectrum.coordinates(picture)), picture)
@@ -257,12 +259,12 @@ def test_a_run_begins_at_its_picture_in_any_coordinates(
     torch.testing.assert_close(run.picture(), photo, atol=1e-5, rtol=0)
 
 
-def test_zero_moves_pixels(photo: Tensor, painting: Tensor) -> None:
+def test_a_decorrelation_of_zero_optimises_pixels(photo: Tensor, painting: Tensor) -> None:
     run = st.iterate(photo, painting, SMALL, decorrelation=0.0)
     assert torch.equal(run.state.variable.detach(), photo)
 
 
-def test_coordinates_change_the_way_and_not_the_loss(photo: Tensor, painting: Tensor) -> None:
+def test_coordinates_change_the_steps_and_not_the_loss(photo: Tensor, painting: Tensor) -> None:
     first, last = {}, {}
     for exponent in (0.0, 0.5):
         history = st.stylize(photo, painting, SMALL, decorrelation=exponent, progress=False).history
@@ -294,13 +296,13 @@ def test_a_run_in_coordinates_goes_on_from_its_checkpoint(
     assert torch.equal(st.resume(tmp_path / "run.pt", weights=TINY, progress=False).picture, whole)
 
 
-def test_a_recipe_refuses_an_exponent_that_is_none() -> None:
+def test_a_recipe_refuses_a_decorrelation_that_is_negative_or_no_number() -> None:
     for bad in (-0.1, float("nan"), "much"):
         with pytest.raises(st.StyletutError, match="decorrelation must be a number, 0 or more"):
             SMALL.replace(decorrelation=bad)
 
 
-def test_a_scale_lets_go_of_the_optimiser_before_it(
+def test_the_optimiser_of_a_scale_is_freed_before_the_next_begins(
     photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it remembers, pictures of half the size, must not be there while the next objective is built."""

@@ -166,7 +166,7 @@ def test_lbfgs_takes_back_a_step_that_overshot_and_goes_on(
     assert after[-1] < after[5], "and down from there"
 
 
-def test_a_wobble_below_the_first_loss_is_not_an_overshoot() -> None:
+def test_a_rise_that_stays_below_the_first_loss_is_not_an_overshoot() -> None:
     """Where a loss can fall to almost nothing, ten times the best is still almost nothing."""
     record = guard.Record(first=1.0, best=1e-6)
     assert guard.judge({"total": 1e-4}, record, returns=True, single=True).action is guard.Action.GO_ON

@@ -15,7 +15,7 @@ from styletut.errors import StyletutError, did_you_mean, printable
 FAMILY = [e for _, e in inspect.getmembers(errors, inspect.isclass) if issubclass(e, StyletutError)]
 
 
-def test_every_error_is_caught_as_a_styletut_error_and_as_its_builtin_kin() -> None:
+def test_every_error_is_a_styletut_error_and_a_builtin_one() -> None:
     """``except ValueError`` in a user's code works, and so does ``except StyletutError`` in the command line's."""
     assert len(FAMILY) == 16
     for error in FAMILY:
@@ -36,7 +36,7 @@ def test_did_you_mean_names_the_nearest_and_lists_what_there_is() -> None:
     assert message == "unknown layer 'relu4_9': did you mean 'relu4_1'? Choose from pool1, relu4_1, relu1_1"
 
 
-def test_did_you_mean_does_not_guess_where_nothing_is_near() -> None:
+def test_did_you_mean_suggests_nothing_where_no_name_is_close() -> None:
     message = did_you_mean("recipe", "zzz", iter(["gatys", "fast"]))
     assert "did you mean" not in message
     assert message.endswith("Choose from gatys, fast")

@@ -269,7 +269,7 @@ def test_mosaic_relief_lights_the_top_left_of_a_tessera() -> None:
     flat, lit = (grey(samples.mosaic(256, cell=1 / 8, relief=relief)) for relief in (0, 0.5))
     brighter, darker = lit > flat + 0.02, lit < flat - 0.02
     assert brighter.mean() > 0.03 and darker.mean() > 0.03
-    # 6 pixels up and left from a bright rim is, past the joint, the dark rim of the next tessera.
+    # 6 pixels up and left from a bright edge is, past the joint, the dark edge of the next tessera.
     up_left, down_right = (np.roll(brighter, (by, by), (0, 1)) for by in (-6, 6))
     assert (up_left & darker).mean() > 3 * (down_right & darker).mean()
 
@@ -314,7 +314,7 @@ def test_dots_have_their_period_and_their_angle(ink: int, monkeypatch: pytest.Mo
     assert abs((angle - samples.DOTS_ANGLES[ink] + 45) % 90 - 45) < 2  # a square screen looks the same every 90
 
 
-def test_dots_leave_the_tones_they_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dots_keep_tones_between_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "DOTS_PAPER", "#ffffff")
     monkeypatch.setattr(samples, "DOTS_INKS", ("#000000", "#ffffff", "#ffffff"))
     tone = 1 - light(samples.dots(320, period=1 / 20))[0, 0].numpy().reshape(20, 16, 20, 16).mean((1, 3))

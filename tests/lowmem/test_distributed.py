@@ -191,7 +191,7 @@ def apart(case: str) -> dict[str, Any]:
 CASES = ("drift", "in strips", "overshoot", "not finite", "not finite in strips", "stopped")
 
 
-def test_processes_that_drift_apart_come_together_and_decide_alike(tmp_path: Path) -> None:
+def test_processes_whose_losses_differ_take_the_same_decisions(tmp_path: Path) -> None:
     script = SCRIPT.replace("here.everything(shared=True)", "{case: here.apart(case) for case in here.CASES}")
     for process in run_together("-c", script, str(tmp_path)):
         assert process.returncode == 0, process.stderr
@@ -208,7 +208,7 @@ def test_processes_that_drift_apart_come_together_and_decide_alike(tmp_path: Pat
     assert str(first["not finite in strips"]["stopped"]).startswith("diverged: the gradient of")
 
 
-def test_processes_with_different_room_make_one_plan(tmp_path: Path) -> None:
+def test_processes_with_different_free_memory_make_one_plan(tmp_path: Path) -> None:
     script = SCRIPT.replace(
         "here.everything(shared=True)",
         """here.planned(["600 MB", "320 MB"][rank])""",
@@ -270,7 +270,7 @@ def test_an_environment_that_torchrun_did_not_make_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_junk_in_local_world_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_world_size_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "all")
     with pytest.raises(DeviceError, match="LOCAL_WORLD_SIZE='all'"):
         distributed.count_local()

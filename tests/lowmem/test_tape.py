@@ -1,4 +1,4 @@
-"""The network's own way back: the gradient of autograd, in less memory."""
+"""The network's own backward pass: the gradient of autograd, in less memory."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def picture_of(rows: int, columns: int, batch: int = 1) -> Tensor:
 
 @pytest.fixture(params=[1 << 40, 1], ids=["whole", "strips"])
 def strips(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Blocks at once, or in strips as narrow as they can be: four rows and the neighbours'."""
+    """Blocks at once, or in strips as narrow as they can be: four rows and their halo."""
     monkeypatch.setitem(tape.STRIP, "cpu", request.param)
     monkeypatch.setattr(tape, "MAX_HALO", 2.0)
     return bool(request.param == 1)
 
 
-def slopes(features: dict[str, Tensor]) -> dict[str, Tensor]:
+def output_gradients(features: dict[str, Tensor]) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(5)
     return {name: torch.randn(f.shape, dtype=f.dtype, generator=generator) for name, f in features.items()}
 
@@ -42,7 +42,7 @@ def slopes(features: dict[str, Tensor]) -> dict[str, Tensor]:
 def by_autograd(network: VGG, picture: Tensor) -> tuple[dict[str, Tensor], Tensor]:
     picture = picture.clone().requires_grad_(True)
     features = network(picture)
-    given = slopes(features)
+    given = output_gradients(features)
     total = torch.stack([(features[name] * given[name]).sum() for name in features]).sum()
     return {name: f.detach() for name, f in features.items()}, torch.autograd.grad(total, picture)[0]
 
@@ -55,7 +55,7 @@ def test_features_and_gradient_are_those_of_autograd(
 ) -> None:
     network, picture = net(layers, pooling), picture_of(*size, batch=2)
     features, gradient = by_autograd(network, picture)
-    given, parts = slopes(features), dict.fromkeys(features, 0)
+    given, parts = output_gradients(features), dict.fromkeys(features, 0)
     seen = {name: torch.full_like(f, torch.nan) for name, f in features.items()}
 
     def visit(name: str, x: Tensor, window: Window) -> None:
@@ -69,11 +69,11 @@ def test_features_and_gradient_are_those_of_autograd(
     for name, wanted in features.items():
         torch.testing.assert_close(seen[name], wanted)
 
-    def slope(name: str, x: Tensor, window: Window) -> Tensor:
+    def output_gradient(name: str, x: Tensor, window: Window) -> Tensor:
         torch.testing.assert_close(x, window.of(features[name]))
         return window.of(given[name]).clone()
 
-    torch.testing.assert_close(found.gradient(slope), gradient, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(found.gradient(output_gradient), gradient, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("network", vgg.NETWORKS)
@@ -85,7 +85,7 @@ def test_strips_see_as_far_as_the_convolutions_of_any_block(network: str, monkey
     made = VGG(["relu3_3", "pool4"], network=network, weights=weights).double()
     picture = picture_of(96, 40)
     features, gradient = by_autograd(made, picture)
-    given, parts = slopes(features), []
+    given, parts = output_gradients(features), []
 
     def visit(name: str, x: Tensor, window: Window) -> None:
         parts.append(name)
@@ -98,7 +98,7 @@ def test_strips_see_as_far_as_the_convolutions_of_any_block(network: str, monkey
     )
 
 
-def test_it_keeps_a_part_of_what_autograd_keeps_and_lets_it_go() -> None:
+def test_it_keeps_less_than_autograd_and_frees_it() -> None:
     network, picture = net(["relu1_1", "relu3_1", "relu5_1"], dtype=torch.float32), picture_of(64, 48).float()
     seen: dict[int, int] = {}
 
@@ -115,7 +115,7 @@ def test_it_keeps_a_part_of_what_autograd_keeps_and_lets_it_go() -> None:
     assert made.bytes == 0
 
 
-def test_without_the_way_back_nothing_is_kept(strips: bool) -> None:
+def test_without_a_backward_pass_nothing_is_kept(strips: bool) -> None:
     network, picture = net(LAYERS), picture_of(64, 48)
     seen = []
     found = Tape(network, picture, lambda name, x, window: seen.append(name), keep=False)
@@ -123,7 +123,7 @@ def test_without_the_way_back_nothing_is_kept(strips: bool) -> None:
     assert not found._blocks
 
 
-def test_layers_without_a_slope_add_nothing(strips: bool) -> None:
+def test_layers_without_a_gradient_add_nothing(strips: bool) -> None:
     network, picture = net(["relu2_1", "relu5_1"]), picture_of(64, 48)
     found = Tape(network, picture, lambda *_: None).gradient(
         lambda name, x, window: torch.ones_like(x) if name == "relu2_1" else None
@@ -134,10 +134,10 @@ def test_layers_without_a_slope_add_nothing(strips: bool) -> None:
     assert not Tape(network, picture.detach(), lambda *_: None).gradient(lambda *_: None).any()
 
 
-def test_equal_values_in_a_window_send_the_gradient_to_the_first_as_autograd_does() -> None:
+def test_equal_maxima_in_a_pooling_window_send_the_gradient_to_the_first_as_autograd_does() -> None:
     network, picture = net(["pool1"]), torch.full((1, 3, 16, 16), 0.7, dtype=torch.float64)
     _, wanted = by_autograd(network, picture)
-    given = slopes(network(picture))
+    given = output_gradients(network(picture))
     found = Tape(network, picture, lambda *_: None).gradient(lambda name, x, window: window.of(given[name]).clone())
     torch.testing.assert_close(found, wanted)
 
@@ -145,12 +145,12 @@ def test_equal_values_in_a_window_send_the_gradient_to_the_first_as_autograd_doe
 def test_a_picture_wider_than_16_bits_can_count() -> None:
     network, picture = net(["pool1"]), torch.rand(1, 3, 2, 2**15 + 3, dtype=torch.float64)
     _, wanted = by_autograd(network, picture)
-    given = slopes(network(picture))
+    given = output_gradients(network(picture))
     found = Tape(network, picture, lambda *_: None).gradient(lambda name, x, window: window.of(given[name]).clone())
     torch.testing.assert_close(found, wanted)
 
 
-def test_a_rim_that_is_too_narrow_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_halo_of_strips_that_is_too_narrow_changes_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     network, picture = net(["pool1"]), picture_of(64, 48)
 
     def gradient(cuts: list[tuple[slice, slice]]) -> Tensor:
@@ -189,9 +189,9 @@ def test_an_objective_is_differentiable_again_with_its_graph_and_only_once() -> 
     (second,) = torch.autograd.grad(total, picture)
     assert torch.equal(first, second)
     assert first.abs().sum() > 0
-    (slope,) = torch.autograd.grad(goal(picture)["total"], picture, create_graph=True)
+    (picture_gradient,) = torch.autograd.grad(goal(picture)["total"], picture, create_graph=True)
     with pytest.raises(RuntimeError, match="once"):
-        slope.sum().backward()
+        picture_gradient.sum().backward()
 
 
 @pytest.mark.parametrize("form", STYLE_LOSSES)

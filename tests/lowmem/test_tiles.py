@@ -147,7 +147,7 @@ def test_on_the_real_network_no_seam_is_left(oxford: vgg.Weights) -> None:
 
 
 @pytest.mark.parametrize("halo", [0, 48, 64])
-def test_a_halo_that_is_too_narrow_would_be_noticed(halo: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_halo_of_tiles_that_is_too_narrow_changes_the_gradient(halo: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, tiled, picture = both(tiny(), (64, 331), 64)
     tiling = Tiling.of(tiled.network, (64, 331), 64)
     assert tiling.halo == 80  # 70 are needed, and rounded up to the stride of 16
@@ -191,13 +191,13 @@ def test_targets_are_read_in_tiles() -> None:
     columns=some.integers(16, 100),
     tile=some.tuples(some.integers(1, 80), some.integers(1, 80)),
     stride=some.sampled_from([1, 2, 4, 8, 16]),
-    rim=some.integers(0, 8),
+    margin=some.integers(0, 8),
 )
 @settings(max_examples=200, deadline=None)
 def test_tiles_cover_every_pixel_once_and_see_what_they_need(
-    rows: int, columns: int, tile: tuple[int, int], stride: int, rim: int
+    rows: int, columns: int, tile: tuple[int, int], stride: int, margin: int
 ) -> None:
-    tiling = Tiling((rows, columns), tile, stride, halo=rim * stride)
+    tiling = Tiling((rows, columns), tile, stride, halo=margin * stride)
     count = torch.zeros(rows, columns, dtype=torch.int)
     for core, padded in ((t.core, t.padded) for t in tiling):
         core.of(count).add_(1)
@@ -261,7 +261,7 @@ def test_a_tile_without_pixels_is_refused(tile: int | tuple[int, int]) -> None:
         tiles.build(noise(1, 3, 64, 64), noise(1, 3, 64, 64), tiny(), tile=tile)
 
 
-def test_a_picture_too_small_for_the_network_is_refused_as_ever() -> None:
+def test_a_picture_too_small_for_the_network_is_refused() -> None:
     whole, tiled, _ = both(tiny(), (64, 48), 32)
     for goal in (whole, tiled):
         with pytest.raises(ImageError, match="too small"):

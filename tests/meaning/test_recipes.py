@@ -229,7 +229,7 @@ def test_get_of_a_misspelt_name_asks_what_was_meant(wrong: str, right: str) -> N
     assert all(name in str(caught.value) for name in NAMES)
 
 
-def test_get_of_something_else_is_an_error_of_ours() -> None:
+def test_get_of_something_else_is_a_recipe_error() -> None:
     for wrong in ("", "zzz", 3, None):
         with pytest.raises(RecipeError):
             recipes.get(wrong)  # type: ignore[arg-type]
@@ -246,7 +246,7 @@ def test_a_recipe_cannot_be_changed() -> None:
         recipe.style_layers["relu1_1"] = 9.0  # type: ignore[index]
 
 
-def test_a_recipe_keeps_no_tie_to_the_dictionary_it_was_made_from() -> None:
+def test_a_recipe_does_not_change_with_the_dictionary_it_was_made_from() -> None:
     layers = {"relu1_1": 1.0}
     recipe = Recipe(style_layers=layers)
     layers["relu2_1"] = 5.0
@@ -475,7 +475,7 @@ HOSTILE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_any_value_of_any_field_is_taken_or_refused_in_words(kind: str) -> None:
+def test_any_value_of_any_field_is_accepted_or_refused_with_a_reason(kind: str) -> None:
     value = HOSTILE[kind]
     fields = [*(field.name for field in dataclasses.fields(Recipe)), "steps"]
     for field, name in itertools.product(fields, ["fast", "keras-sgd"]):
@@ -491,7 +491,7 @@ def test_any_value_of_any_field_is_taken_or_refused_in_words(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in HOSTILE if kind not in ("{}", "recipe")])
-def test_whatever_is_no_recipe_is_refused_in_words(kind: str) -> None:
+def test_what_is_no_recipe_is_refused_with_a_reason(kind: str) -> None:
     value = HOSTILE[kind]
     calls: list[Callable[[], Any]] = [
         lambda: Recipe.from_dict(value),
@@ -541,7 +541,7 @@ def test_the_order_of_layers_stays_as_it_was_given() -> None:
     assert list(recipe.style_layers) == list(Recipe.from_json(recipe.to_json()).style_layers) == ["relu2_1", "relu1_1"]
 
 
-def test_only_fast_keeps_grey_pictures_grey_and_all_recipes_resize_as_ever() -> None:
+def test_only_fast_keeps_grey_pictures_grey_and_all_recipes_resample_bicubically() -> None:
     assert [name for name in NAMES if recipes.get(name).keep_grey] == ["fast"]
     assert {recipes.get(name).resample for name in NAMES} == {"bicubic"}
 

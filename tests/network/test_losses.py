@@ -278,7 +278,7 @@ def test_power_gradient_is_finite_where_part_of_the_picture_is_flat() -> None:
 
 @quick
 @given(feature_maps(), st.integers(0, 10_000))
-def test_gram_forgets_where_things_are(features: Tensor, seed: int) -> None:
+def test_gram_is_invariant_to_shuffled_positions(features: Tensor, seed: int) -> None:
     b, n, h, w = features.shape
     order = torch.randperm(h * w, generator=torch.Generator().manual_seed(seed))
     shuffled = features.reshape(b, n, h * w)[:, :, order].reshape(b, n, h, w)
@@ -597,13 +597,13 @@ def test_sliced_wasserstein_is_the_distance_of_sorted_projections() -> None:
 
 
 @pytest.mark.parametrize("form", OTHERS)
-def test_a_style_is_at_no_distance_from_itself(form: str) -> None:
+def test_the_distance_of_a_style_to_itself_is_zero(form: str) -> None:
     assert float(style_distance(form, STYLE, STYLE)) == pytest.approx(0, abs=1e-12)
     assert float(style_distance(form, DENSE, STYLE)) > 0.1
 
 
 @pytest.mark.parametrize("form", STYLE_LOSSES)
-def test_a_style_does_not_depend_on_where_things_are(form: str) -> None:
+def test_style_losses_are_invariant_to_shuffled_positions(form: str) -> None:
     """A permutation of the positions changes nothing."""
     order = torch.randperm(35, generator=torch.Generator().manual_seed(4))
     moved = DENSE.flatten(2)[..., order].view(DENSE.shape)

@@ -275,7 +275,9 @@ def test_oxford_preprocessing_is_bgr_in_0_to_255_less_the_means(oxford: Weights,
     assert torch.allclose(net.mean.flatten() * 255, torch.tensor([123.68, 116.779, 103.939]))
 
 
-def test_raw_values_stay_raw_but_red_still_meets_the_filters_of_red(oxford: Weights, photo: Tensor) -> None:
+def test_raw_values_are_not_normalised_but_channels_have_the_order_of_the_weights(
+    oxford: Weights, photo: Tensor
+) -> None:
     expected = plain_forward(photo.flip(1), oxford.state, "vgg19")["relu1_2"]
     assert close(VGG(["relu1_2"], weights=oxford, preprocessing="none")(photo)["relu1_2"], expected)
 
@@ -782,7 +784,7 @@ def least_faithful(photographs: list[Tensor]) -> float:
     )
 
 
-def test_deep_features_know_what_is_in_a_photograph_and_random_ones_do_not(deep: dict[str, VGG]) -> None:
+def test_trained_deep_features_tell_photographs_apart_and_random_ones_do_not(deep: dict[str, VGG]) -> None:
     """ImageNet-trained behaviour, seen in the sample photographs.
 
     At relu5_4, a photograph that is mirrored, darkened, brightened, shifted, blurred or cropped stays like itself
@@ -808,7 +810,7 @@ def test_the_preprocessing_is_the_one_the_weights_were_trained_with(deep: dict[s
     assert most_alike([seen(deep["raw"], samples.load(name, size=112)) for name in PHOTOGRAPHS]) > 0.9
 
 
-def test_a_deep_channel_of_the_trained_network_is_silent_most_of_the_time(deep: dict[str, VGG]) -> None:
+def test_deep_channels_of_the_trained_network_are_mostly_zero(deep: dict[str, VGG]) -> None:
     """A trained channel fires for its own thing: 5 to 9 % of relu5_4 are on; with random weights about half."""
     for name in PHOTOGRAPHS:
         picture = samples.load(name, size=64)

@@ -176,7 +176,7 @@ def test_a_host_hears_no_key_that_is_pressed_in_a_figure_but_its_own_shortcuts(v
 
 
 @pytest.mark.browser
-def test_the_knob_is_round_where_a_host_narrows_what_is_drawn(visit):
+def test_the_knob_is_round_where_a_host_limits_the_width_of_svg(visit):
     page = visit("<style>main svg{max-width:100%}</style>", red_and_blue())
     box = page.locator(".knob svg").bounding_box()
     assert (round(box["width"]), round(box["height"])) == (40, 40)
@@ -250,7 +250,7 @@ def test_pointing_at_a_name_shows_its_picture_and_leaving_goes_back(visit, inser
 
 
 @pytest.mark.browser
-def test_the_way_from_one_name_to_the_next_does_not_lead_over_the_kept_picture(visit):
+def test_moving_from_one_name_to_the_next_does_not_show_the_kept_picture(visit):
     page = visit(three_names())
     red, green = (page.locator("label", has_text=name).bounding_box() for name in ("red", "green"))
     assert red["x"] + red["width"] == pytest.approx(green["x"], abs=0.02)

@@ -36,7 +36,7 @@ def test_every_panel_keeps_its_own_shape_and_a_row_has_one_height():
     assert len({round(height, 3) for _, height in sizes}) == 1
 
 
-def test_a_panorama_keeps_its_shape_and_does_not_starve_its_neighbours():
+def test_a_panorama_keeps_its_shape_and_leaves_room_for_other_panels():
     figure = gallery([picture(20, 200), picture(20, 20)])
     (wide, low), (narrow, high) = (panel_size(axes) for axes in figure.axes)
     assert wide / low == pytest.approx(10, rel=1e-3)
@@ -72,7 +72,7 @@ def test_a_title_is_text_not_mathematics():
     assert texts(figure) == ["5 $ or $x_1"]
 
 
-def test_colours_survive_the_way_to_the_page():
+def test_colours_on_the_page_are_those_of_the_picture():
     page = shown(gallery([picture(colour=(0.2, 0.6, 0.4))])).convert("RGB")
     centre = np.asarray(page)[page.height // 2, page.width // 2]
     assert np.abs(centre - np.array([51, 153, 102])).max() <= 3
