@@ -274,8 +274,9 @@ def build(
         if not styles:
             raise RecipeError(f"recipe {recipe.name!r} has style layers: give a style picture")
         terms.extend(_Styles(recipe, network, reader).terms(content, styles, style_weights, masks))
-    if recipe.tv_weight:
-        terms.append(TotalVariationTerm(recipe.tv_weight, recipe.tv_loss, recipe.tv_range, recipe.tv_reduction))
+    if recipe.tv_weight * recipe.strength:
+        weight = recipe.tv_weight * recipe.strength
+        terms.append(TotalVariationTerm(weight, recipe.tv_loss, recipe.tv_range, recipe.tv_reduction))
     return Objective(network, terms)
 
 
@@ -304,15 +305,17 @@ class _Styles:
                 layer: _blended([each[layer] for each in targets], None if in_pairs else shares)
                 for layer in self.layers
             }
+            target = self._between(content, target, None)
             for layer, weight in self.layers.items():
                 yield StyleTerm(layer, target[layer], self.recipe.style_weight * weight, self.recipe.style_loss)
             return
         for i, (name, mask) in enumerate(masks.named_regions()):
             places = self._regions(content, mask, name)
+            target = self._between(content, targets[i], places)
             for layer, weight in self.layers.items():
                 weight *= self.recipe.style_weight * places[layer].area * float(shares[i] * count)
                 place = (places[layer].weights, i + 1)
-                yield StyleTerm(layer, targets[i][layer], weight, self.recipe.style_loss, *place)
+                yield StyleTerm(layer, target[layer], weight, self.recipe.style_loss, *place)
 
     def _target(
         self, style: Tensor | Sequence[Tensor], mask: Tensor | None, name: str, count: int
@@ -324,6 +327,18 @@ class _Styles:
         found = [self._measured(p, None if mask is None else self._regions(p, mask, name)) for p in pictures]
         equal = shares_of(len(found), None)
         return {layer: _blended([each[layer] for each in found], equal) for layer in self.layers}
+
+    def _between(
+        self, content: Tensor, target: dict[str, Statistic], places: Mapping[str, Region] | None
+    ) -> dict[str, Statistic]:
+        """Statistics between the content's own and the style's, as far along as the recipe's strength."""
+        if self.recipe.strength == 1:
+            return target
+        own, share = self._measured(content, places), self.recipe.strength
+        return {
+            layer: tuple((1 - share) * a + share * b for a, b in zip(own[layer], target[layer], strict=True))
+            for layer in self.layers
+        }
 
     def _regions(self, picture: Tensor, mask: Tensor, name: str) -> dict[str, Region]:
         return regions(resized(mask, (picture.shape[-2], picture.shape[-1])), self.network, self.layers, picture, name)

@@ -80,6 +80,13 @@ class Recipe:
     )
     style_weight: float = kinds.number(1.0, "how much the style counts", minimum=0, option=True)
     style_loss: str = kinds.choice("relative", "how the style is compared (`losses.style_loss`)", _style_losses)
+    strength: float = kinds.number(
+        1.0,
+        "from the photograph (0) to the painting (1): the style aimed at lies so far between the content's and its own",
+        minimum=0,
+        maximum=1,
+        option=True,
+    )
     tv_weight: float = kinds.number(0.0, "how much smoothness (total variation) counts", minimum=0, option=True)
     tv_loss: str = kinds.choice(
         "squared", "which total variation (`losses.total_variation`)", lambda: styletut.losses.TV_FORMS
@@ -222,6 +229,11 @@ class Recipe:
             raise RecipeError("a line search needs at least 2 evaluations in a step: set evaluations")
         if self.optimizer in ("sgd", "adam") and self.evaluations > 1:
             raise RecipeError(f"{self.optimizer} takes one evaluation in a step, not {self.evaluations}: evaluations=1")
+        if self.strength < 1 and not styletut.losses.STYLE_LOSSES[self.style_loss].additive:
+            raise RecipeError(
+                f"style_loss={self.style_loss!r} has no strength: its styles cannot be blended with the content's; "
+                "choose another, or strength=1"
+            )
         if not self.layers and not self.tv_weight:
             raise RecipeError("nothing to optimise: give content layers, style layers or a total variation weight")
 

@@ -126,7 +126,7 @@ class Run:
         state, size = self.state, self.sizes[self.state.scale]
         if tuple(state.variable.shape[-2:]) != size:
             picture = self.parametrization.picture(state.variable.detach()).float().cpu()
-            state.variable = self.parametrization.variable(scales.resized(picture, size))
+            state.variable = self.parametrization.variable(scales.enlarged(picture, size, self.inputs, self.recipe))
         state.variable = state.variable.detach().requires_grad_(True)
         self._team.unite(state.variable)
         if state.iteration == 0:

@@ -35,6 +35,26 @@ def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return picture if tuple(picture.shape[-2:]) == size else resize(picture, size, fit="exact", upscale=True)
 
 
+def enlarged(picture: Tensor, size: tuple[int, int], inputs: Inputs, recipe: Recipe) -> Tensor:
+    """A picture of one scale at the size of the next.
+
+    Of the detail that the coarser scale has no room for, the content's own is added as far as the recipe's ``strength``
+    keeps the photograph.
+    """
+    larger = resized(picture, size)
+    if recipe.strength == 1:
+        return larger
+    content = resized(inputs.content, size)
+    coarse = resized(resized(inputs.content, (picture.shape[-2], picture.shape[-1])), size)
+    with_detail = content + (larger - coarse)  # the content itself, to the last bit, where nothing has changed
+    return torch.lerp(with_detail, larger, recipe.strength).clamp(0, 1)
+
+
+def is_at_rest(inputs: Inputs, recipe: Recipe) -> bool:
+    """Whether a run begins, and stays, at the photograph: at strength 0 every loss but a rounding error is 0 there."""
+    return recipe.strength == 0 and recipe.start == "content" and inputs.start is None
+
+
 def style_at(style: Tensor, size: tuple[int, int], recipe: Recipe, minimum: int) -> Tensor:
     """The style for a picture of ``size``; never enlarged, nor made smaller than the deepest layer needs."""
     sides = style.shape[-2:]

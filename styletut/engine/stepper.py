@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..objective import Objective
 from ..recipes import Recipe
-from . import guard, optimizers
+from . import guard, optimizers, scales
 from .backend import Backend
 from .guard import Action
 from .parametrization import Parametrization
@@ -45,6 +45,7 @@ class Stepper:
         self.backend, self.parametrization, self.team = backend, parametrization, team
         self.losses: dict[str, float] = {}
         self.within = False
+        self._at_rest = scales.is_at_rest(backend.inputs, recipe)
         self.objective: Objective = backend.build(size)
         self.optimizer = self._new_optimizer()
         if state.optimizer is not None:
@@ -102,6 +103,8 @@ class Stepper:
             try:
                 losses = self.objective(self.parametrization.input(variable))
                 losses["total"].backward()
+                if self._at_rest and variable.grad is not None:
+                    variable.grad.zero_()
                 return losses
             except Exception as error:
                 if not self.backend.may_shrink(error):

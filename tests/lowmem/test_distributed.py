@@ -131,7 +131,8 @@ def with_masks(shared: bool) -> dict[str, Tensor]:
         picture.requires_grad_(True)
         (found[style_loss],) = torch.autograd.grad(goal(picture)["total"], picture)
     given: dict[str, Any] = {"masks": masks.regions, "style_masks": masks.styles, "content_mask": masks.content}
-    result = st.stylize(photo, [first, second], recipe, shared=shared, progress=False, device="cpu", **given)
+    given |= {"strength": 0.6, "shared": shared, "progress": False, "device": "cpu"}
+    result = st.stylize(photo, [first, second], recipe, **given)
     return found | {"picture": result.picture}
 
 
