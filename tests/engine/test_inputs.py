@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from styletut import images, vgg
+from styletut.engine.inputs import Inputs
 from styletut.errors import ImageError, RecipeError
 from styletut.transfer import iterate
 
@@ -188,3 +189,12 @@ def test_batches_are_refused_where_the_recipe_does_not_take_them(photo: Tensor, 
         iterate([photo, photo], painting, SMALL.replace(batch=2))
     with pytest.raises(RecipeError, match="one size, not 40 x 32, 32 x 40"):
         iterate([photo, photo.transpose(2, 3)], painting, SMALL.replace(**SGD, batch=2))
+
+
+@pytest.mark.parametrize(("difference", "grey"), [(0, True), (1, True), (2, False)])
+def test_pictures_are_grey_whose_channels_differ_by_the_rounding_to_8_bits_at_most(difference: int, grey: bool) -> None:
+    picture = torch.full((1, 3, 8, 8), 100 / 255)
+    tinted = picture.clone()
+    tinted[:, 1, 3, 4] += difference / 255
+    for content, style, start in ((tinted, picture, None), (picture, tinted, None), (picture, picture, tinted)):
+        assert Inputs.of(SMALL, content, [style], None, start).grey is grey

@@ -27,7 +27,7 @@ class Drawing:
 
     title: str = fields.text("", "what it shows")
     width: float = fields.number(1, "width of the pen", above=0, maximum=9)
-    lines: int = fields.whole(3, "number of lines", minimum=1)
+    lines: int = fields.whole(3, "number of lines", minimum=1, maximum=99)
     tip: str = fields.choice("round", "form of its tip", names, option=True, metavar="TIP")
     wet: bool = fields.flag(False, "whether it runs")
 
@@ -47,7 +47,8 @@ def test_values_are_kept_as_their_checks_give_them() -> None:
         ({"title": 5}, "title must be text, not 5"),
         ({"width": 0}, "width must be a number, above 0 and 9 at most, not 0"),
         ({"width": 9.5}, "width must be a number, above 0 and 9 at most, not 9.5"),
-        ({"lines": 0}, r"lines must be a whole number, 1 or more and below 2\*\*63, not 0"),
+        ({"lines": 0}, "lines must be a whole number, 1 or more and 99 at most, not 0"),
+        ({"lines": 100}, "lines must be a whole number, 1 or more and 99 at most, not 100"),
         ({"lines": 2.5}, "lines must be a whole number"),
         ({"tip": "flta"}, "unknown tip 'flta': did you mean 'flat'"),
         ({"wet": 1}, "wet must be true or false, not 1"),
@@ -63,7 +64,7 @@ def test_fields_describe_themselves() -> None:
     assert [field.allowed() for field in (title, width, lines, tip, wet)] == [
         "text",
         "a number, above 0 and 9 at most",
-        "a whole number, 1 or more",
+        "a whole number, 1 or more and 99 at most",
         "round or flat",
         "true or false",
     ]
