@@ -87,7 +87,7 @@ def into_gamut(picture: Tensor) -> Tensor:
     A picture in range stays as it is. Source: CSS Color Module Level 4, section 13.2 (gamut mapping in Oklch).
 
     >>> into_gamut(torch.tensor([1.2, 0.1, 0.1]).view(1, 3, 1, 1)).flatten().round(decimals=2)
-    tensor([1.0000, 0.4500, 0.4000])
+    tensor([1.0000, 0.4700, 0.4000])
     """
     outside = (picture.amin(1) < -_ROUNDING) | (picture.amax(1) > 1 + _ROUNDING)
     picture = picture.clone()
