@@ -111,7 +111,7 @@ def test_strength_0_from_noise_comes_to_the_photograph(photo: Tensor, painting: 
     result = st.stylize(photo, painting, recipe, progress=False, device="cpu")
     start = st.iterate(photo, painting, recipe, device="cpu").picture()
     distance, before = (float((picture - photo).square().mean().sqrt()) for picture in (result.picture, start))
-    assert distance < before / 4
+    assert distance < before / 2
 
 
 def test_the_stronger_the_farther_from_the_content(photo: Tensor, painting: Tensor) -> None:
