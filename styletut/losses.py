@@ -190,7 +190,12 @@ def gram_error(gram: Tensor, target: Tensor) -> Tensor:
 
 
 def total_variation(
-    picture: Tensor, form: str = "squared", reduction: str = "sum", *, own: tuple[int, int] | None = None
+    picture: Tensor,
+    form: str = "squared",
+    reduction: str = "sum",
+    *,
+    own: tuple[int, int] | None = None,
+    wraps: bool = False,
 ) -> Tensor:
     r"""How much neighbouring pixels differ, over all channels.
 
@@ -203,6 +208,7 @@ def total_variation(
         form: ``squared``, ``l1`` or ``power``.
         reduction: ``sum``, or ``mean``: divided by H * W, so that it does not grow with the picture.
         own: count only what begins in the first (rows, columns); the picture may have one more of each.
+        wraps: the picture tiles, and its first row and column follow the last.
 
     Raises:
         LossError: unknown form or reduction, or not (B, C, H, W).
@@ -215,7 +221,11 @@ def total_variation(
     if picture.dim() != 4 or picture.numel() == 0:
         raise LossError(f"total variation needs a picture (B, C, H, W), got shape {tuple(picture.shape)}")
     picture = _precise(picture)
+    pixels = picture.shape[-2] * picture.shape[-1]
     rows, columns = picture.shape[-2:] if own is None else own
+    if wraps:
+        picture = torch.cat([picture, picture[..., :1, :]], -2)
+        picture = torch.cat([picture, picture[..., :1]], -1)
     dx = picture[..., :, 1:] - picture[..., :, :-1]
     dy = picture[..., 1:, :] - picture[..., :-1, :]
     if form == "squared":
@@ -224,7 +234,7 @@ def total_variation(
         value = dx[..., :rows, :].abs().sum() + dy[..., :columns].abs().sum()
     else:
         value = (dx[..., :-1, :].square() + dy[..., :, :-1].square()).pow(1.25).sum()
-    return value if reduction == "sum" else value / (picture.shape[-2] * picture.shape[-1])
+    return value if reduction == "sum" else value / pixels
 
 
 # --- style losses of other statistics ----------------------------------------------------------------

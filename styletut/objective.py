@@ -132,19 +132,21 @@ class StyleTerm:
 
 @dataclass(frozen=True)
 class TotalVariationTerm:
-    """`losses.total_variation` of the picture on a scale of 0 to ``range``."""
+    """`losses.total_variation` of the picture on a scale of 0 to ``range``; across its edges, if it ``wraps``."""
 
     weight: float
     form: str
     range: float = 1.0
     normalization: str = "sum"
+    wraps: bool = False
     name: str = "tv"
     layer: None = None
     reduction: str = "sum"
 
     def statistic(self, x: Tensor, inside: tuple[int, int] | None = None) -> Statistic:
         """The sum over all differences, or over those that begin in the first (rows, columns)."""
-        return (total_variation(x * self.range, self.form, own=inside),)
+        wraps = self.wraps and inside is None
+        return (total_variation(x * self.range, self.form, own=inside, wraps=wraps),)
 
     def loss(self, statistic: Statistic, positions: int, pixels: int) -> Tensor:
         """The sum, or the sum per pixel."""
@@ -222,6 +224,7 @@ def network(recipe: Recipe) -> VGG | None:
         network=recipe.network,
         weights=recipe.weights,
         pooling=recipe.pooling,
+        padding=recipe.padding,
         preprocessing=recipe.preprocessing,
         rescale=recipe.rescale,
     )
@@ -276,7 +279,8 @@ def build(
         terms.extend(_Styles(recipe, network, reader).terms(content, styles, style_weights, masks))
     if recipe.tv_weight * recipe.strength:
         weight = recipe.tv_weight * recipe.strength
-        terms.append(TotalVariationTerm(weight, recipe.tv_loss, recipe.tv_range, recipe.tv_reduction))
+        wraps = recipe.padding == "circular"
+        terms.append(TotalVariationTerm(weight, recipe.tv_loss, recipe.tv_range, recipe.tv_reduction, wraps))
     return Objective(network, terms)
 
 
@@ -285,6 +289,7 @@ class _Styles:
 
     def __init__(self, recipe: Recipe, network: Extractor, reader: Reader) -> None:
         self.recipe, self.network, self.reader = recipe, network, reader
+        self.style_network = network.for_styles if isinstance(network, VGG) else network
         self.loss, self.layers = STYLE_LOSSES[recipe.style_loss], recipe.style_layers
 
     def terms(
@@ -324,7 +329,8 @@ class _Styles:
         pictures = [style] if isinstance(style, Tensor) else list(style)
         if not self.loss.additive and count * len(pictures) > 1:
             raise RecipeError(f"styles cannot be blended by style_loss={self.recipe.style_loss!r}: give one at a time")
-        found = [self._measured(p, None if mask is None else self._regions(p, mask, name)) for p in pictures]
+        places = [None if mask is None else self._regions(picture, mask, name) for picture in pictures]
+        found = [self._measured(*each, self.style_network) for each in zip(pictures, places, strict=True)]
         equal = shares_of(len(found), None)
         return {layer: _blended([each[layer] for each in found], equal) for layer in self.layers}
 
@@ -334,7 +340,7 @@ class _Styles:
         """Statistics between the content's own and the style's, as far along as the recipe's strength."""
         if self.recipe.strength == 1:
             return target
-        own, share = self._measured(content, places), self.recipe.strength
+        own, share = self._measured(content, places, self.network), self.recipe.strength
         return {
             layer: tuple((1 - share) * a + share * b for a, b in zip(own[layer], target[layer], strict=True))
             for layer in self.layers
@@ -343,9 +349,11 @@ class _Styles:
     def _regions(self, picture: Tensor, mask: Tensor, name: str) -> dict[str, Region]:
         return regions(resized(mask, (picture.shape[-2], picture.shape[-1])), self.network, self.layers, picture, name)
 
-    def _measured(self, picture: Tensor, places: Mapping[str, Region] | None) -> dict[str, Statistic]:
+    def _measured(
+        self, picture: Tensor, places: Mapping[str, Region] | None, network: Extractor
+    ) -> dict[str, Statistic]:
         weights = None if places is None else {layer: region.weights for layer, region in places.items()}
-        return self.reader.statistics(self.network, picture, self.layers, self.loss, weights)
+        return self.reader.statistics(network, picture, self.layers, self.loss, weights)
 
 
 def _blended(statistics: Sequence[Statistic], shares: Tensor | None) -> Statistic:

@@ -65,8 +65,14 @@ class Recipe:
     )
     pooling: str = kinds.choice(
         "max",
-        "how layers are pooled; average-same keeps an odd row or column, as TensorFlow does",
+        "how layers are pooled; max-same and average-same keep an odd row or column, as TensorFlow does",
         lambda: styletut.vgg.POOLINGS,
+    )
+    padding: str = kinds.choice(
+        "zeros",
+        "what convolutions see beyond the edges: zeros as trained, the edge repeated or mirrored, or the opposite edge "
+        "(circular: the picture tiles)",
+        lambda: styletut.vgg.PADDINGS,
     )
     rescale: bool = kinds.flag(False, "scale the filters to mean activation 1 (Gatys et al. 2016, section 2)")
 
@@ -234,6 +240,8 @@ class Recipe:
                 f"style_loss={self.style_loss!r} has no strength: its styles cannot be blended with the content's; "
                 "choose another, or strength=1"
             )
+        if self.padding != "zeros" and not isinstance(self.network, str):
+            raise RecipeError("padding is for a VGG, another network has its own: leave it out")
         if not self.layers and not self.tv_weight:
             raise RecipeError("nothing to optimise: give content layers, style layers or a total variation weight")
 

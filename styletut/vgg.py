@@ -6,7 +6,9 @@ here as well.
 
 from __future__ import annotations
 
+import copy
 import os
+import typing
 from collections.abc import Iterable
 
 import torch
@@ -21,6 +23,8 @@ from .architecture import divided as divided
 from .architecture import layers as layers
 from .errors import ImageError, LayerError, shown
 from .images import check_picture
+from .padding import PADDINGS as PADDINGS
+from .padding import pad
 from .validation import check_choice
 from .weights import Weights as Weights
 from .weights import load_weights as load_weights
@@ -31,6 +35,7 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "NETWORKS",
+    "PADDINGS",
     "POOLINGS",
     "PREPROCESSINGS",
     "VGG",
@@ -43,7 +48,7 @@ __all__ = [
     "random_weights",
 ]
 
-POOLINGS = ("max", "average", "average-same")
+POOLINGS = ("max", "average", "max-same", "average-same")
 PREPROCESSINGS = ("auto", "caffe", "imagenet", "none")
 
 # RGB. Caffe's means are in 0..255 units (Simonyan and Zisserman's training set); torchvision's in 0..1.
@@ -59,7 +64,10 @@ class VGG(nn.Module):
         network: ``vgg16`` or ``vgg19``.
         weights: see `load_weights`.
         pooling: ``max`` as trained, or ``average`` (Gatys et al. 2016, section 2); both drop an odd row or column.
-            ``average-same`` averages there over the pixels that there are, as TensorFlow's padding ``SAME`` does.
+            ``max-same`` and ``average-same`` pool there the values that there are, as TensorFlow's padding ``SAME``
+            does.
+        padding: what convolutions see beyond the edges: ``zeros`` as trained, ``replicate`` (the outermost value
+            again), ``reflect`` (the map mirrored at it) or ``circular`` (the opposite edge: an image that tiles).
         preprocessing: ``auto`` (what the weights expect), ``caffe``, ``imagenet``, or ``none``: values stay in
             0..1 with no mean subtracted, though red still meets the weights trained on red.
         rescale: scale every filter so that its mean activation is 1, as Gatys et al. did (2016, section 2). The
@@ -76,7 +84,9 @@ class VGG(nn.Module):
 
     Raises:
         LayerError, WeightsError: see `canonical` and `load_weights`.
-        ImageError: what it is called with is not an image, or is too small for the deepest layer.
+        ImageError: what it is called with is not an image, or is too small for the deepest layer; with ``circular``
+            padding also if its sides are no multiples of the deepest layer's stride: pooling would not let opposite
+            edges meet.
     """
 
     mean: Tensor
@@ -90,6 +100,7 @@ class VGG(nn.Module):
         network: str = "vgg19",
         weights: str | os.PathLike[str] | Weights = "oxford",
         pooling: str = "max",
+        padding: str = "zeros",
         preprocessing: str = "auto",
         rescale: bool = False,
     ) -> None:
@@ -102,8 +113,9 @@ class VGG(nn.Module):
         if not self.names:
             raise LayerError("ask for at least one layer, for example 'relu4_2'")
         check_choice("pooling", pooling, POOLINGS, LayerError)
+        check_choice("padding", padding, PADDINGS, LayerError)
         check_choice("preprocessing", preprocessing, PREPROCESSINGS, LayerError)
-        self.network, self.pooling, self.activation_scale = network, pooling, 1.0
+        self.network, self.pooling, self.padding, self.activation_scale = network, pooling, padding, 1.0
         # Only for a file it must be said what it was trained with; the named weights know.
         self.weights = load_weights(weights, network, "caffe" if preprocessing == "caffe" else "imagenet")
         self.preprocessing = self.weights.preprocessing if preprocessing == "auto" else preprocessing
@@ -143,8 +155,12 @@ class VGG(nn.Module):
 
     @property
     def minimum_side(self) -> int:
-        """The smallest side, in pixels, of an image for which the deepest layer has a position."""
-        return self.deepest.stride
+        """The smallest side, in pixels, of an image for which the deepest layer has a position.
+
+        Where convolutions see their map reflected, the deepest of them must have two.
+        """
+        convs = [layer.stride for layer in self.sequence if layer.kind == "conv"]
+        return max(self.deepest.stride, 2 * convs[-1] if self.padding == "reflect" else 0)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -164,7 +180,30 @@ class VGG(nn.Module):
     @property
     def rounds_up(self) -> bool:
         """Whether pooling keeps an odd row or column."""
-        return self.pooling == "average-same"
+        return self.pooling.endswith("-same")
+
+    @property
+    def takes_maxima(self) -> bool:
+        """Whether pooling takes the largest value of each window, rather than the mean."""
+        return self.pooling.startswith("max")
+
+    @property
+    def wraps(self) -> bool:
+        """Whether an image goes on at its opposite edge."""
+        return self.padding == "circular"
+
+    @property
+    def for_styles(self) -> VGG:
+        """The network by which styles are measured: itself; or where it wraps, one that replicates edges.
+
+        A painting does not tile: wrapped, it would have seams, and they would become part of the style. The weights are
+        shared.
+        """
+        if not self.wraps:
+            return self
+        other = copy.copy(self)
+        other.padding = "replicate"
+        return other
 
     def map_size(self, name: str, size: tuple[int, int]) -> tuple[int, int]:
         """(rows, columns) of a layer, by the name it was asked for, where the image has ``size``."""
@@ -202,7 +241,15 @@ class VGG(nn.Module):
         if min(picture.shape[-2:]) < self.minimum_side:
             size = " x ".join(map(str, picture.shape[-2:]))
             needs = f"{self.minimum_side} pixels a side at least"
-            raise ImageError(f"a picture of {size} is too small for {self.deepest.name}: {needs}")
+            layer = self.deepest.name + (" with reflect padding" if self.padding == "reflect" else "")
+            raise ImageError(f"a picture of {size} is too small for {layer}: {needs}")
+        stride = self.deepest.stride
+        if self.wraps and any(side % stride for side in picture.shape[-2:]):
+            size = " x ".join(map(str, picture.shape[-2:]))
+            raise ImageError(
+                f"a picture of {size} cannot wrap down to {self.deepest.name} (padding='circular'): both sides must be "
+                f"multiples of {stride}"
+            )
         x = self.preprocess(picture)
         if self.activation_scale != 1:
             x = x * self.activation_scale
@@ -216,18 +263,25 @@ class VGG(nn.Module):
         kept = False
         for layer in self.sequence:
             if layer.kind == "conv":
-                x = self.conv(layer.name)(x)
+                x = self.convolve(layer.name, x)
             elif layer.kind == "relu":
                 # In place only where neither autograd nor the caller needs the values before it.
                 x = F.relu(x, inplace=not x.requires_grad and not kept)
-            elif self.pooling == "max":
-                x = F.max_pool2d(x, 2)
+            elif self.takes_maxima:
+                x = F.max_pool2d(x, 2, ceil_mode=self.rounds_up)
             else:
                 x = F.avg_pool2d(x, 2, ceil_mode=self.rounds_up, count_include_pad=False)
             kept = layer.name in wanted
             if kept:  # all others are freed
                 features[layer.name] = x
         return {asked: self.true_features(features[name]) for asked, name in self.names.items()}
+
+    def convolve(self, name: str, x: Tensor) -> Tensor:
+        """The convolution of that name, of a map and what is beyond its edges."""
+        conv = self.conv(name)
+        if self.padding == "zeros":
+            return typing.cast(Tensor, conv(x))
+        return F.conv2d(pad(x, self.padding), conv.weight, conv.bias)
 
     def conv(self, name: str) -> nn.Conv2d:
         """The convolution of that name."""
@@ -242,7 +296,7 @@ class VGG(nn.Module):
         means = dict.fromkeys(convs, torch.zeros(()))
         names, self.names = self.names, {name: name for name in convs}
         for photograph in photographs:
-            for name, features in self(samples.load(photograph, size=256)).items():
+            for name, features in self.for_styles(samples.load(photograph, size=256)).items():
                 means[name] = means[name] + features.relu().mean((0, 2, 3)) / len(photographs)
         self.names = names
         before = torch.ones(3)
@@ -259,7 +313,7 @@ class VGG(nn.Module):
         """The configuration in a line."""
         return (
             f"{self.network}, {', '.join(self.names)}; weights: {self.weights.source}; "
-            f"pooling={self.pooling!r}, preprocessing={self.preprocessing!r}"
+            f"pooling={self.pooling!r}, padding={self.padding!r}, preprocessing={self.preprocessing!r}"
         )
 
 

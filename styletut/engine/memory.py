@@ -192,23 +192,24 @@ def _tape(
         first = block[0]
         rows, columns = max(1, size[0] // first.stride), max(1, size[1] // first.stride)
         row = columns * first.channels * bytes_each
-        share = max(s.stop - s.start for _, s in strips(rows, row, count_convs(block), device)) / rows
+        share = max(s.stop - s.start for _, s in strips(rows, row, count_convs(block), device, wraps=vgg.wraps)) / rows
         for layer, after in itertools.pairwise((*block, None)):
             assert layer is not None
-            pooled = after is not None and after.kind == "pool" and vgg.pooling == "max"
+            pooled = after is not None and after.kind == "pool" and vgg.takes_maxima
             values = (size[0] // layer.stride) * (size[1] // layer.stride) * layer.channels
             if layer.name in vgg.wanted:
                 kept += values * bytes_each if layer.index != 1 else 0  # that one is computed again
             elif layer.kind == "relu" and not pooled:
                 kept += values
-            if layer.kind == "pool" and vgg.pooling == "max":
+            if layer.kind == "pool" and vgg.takes_maxima:
                 kept += 3 * values
         # In the backward pass three maps of a strip, a copy in float32 of one for its statistic, and the gradients of
-        # the block's input and output.
+        # the block's input and output. Padding other than zeros copies a map.
         strip = rows * row * share
         copy = strip * 4 / bytes_each if bytes_each == 2 and any(layer.name in vgg.wanted for layer in block) else 0
         handed = rows * row * (1.0 if share < 1 else 0.5)
-        peak = max(peak, kept + 3 * ratio * strip + copy + ratio * handed / 2)
+        maps = 3 if vgg.padding == "zeros" else 4
+        peak = max(peak, kept + maps * ratio * strip + copy + ratio * handed / 2)
     return kept, peak
 
 

@@ -111,7 +111,7 @@ class SharedObjective(TiledObjective):
     def _deal(self, picture: Tensor) -> tuple[list[Tile], bool]:
         """The tiles of this process, and whether the other processes have others."""
         workers, size = dist.get_world_size(), (picture.shape[-2], picture.shape[-1])
-        tiles = list(Tiling.of(self.network, size, self.tile or share(size, workers)))
+        tiles = list(Tiling.of(self.network, size, self.tile or share(size, workers), wraps=self.wraps))
         if len(tiles) < workers:
             return tiles, False
         return tiles[dist.get_rank() :: workers], workers > 1

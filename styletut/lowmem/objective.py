@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..losses import Statistic, StyleLoss
-from ..objective import Objective, Reader, Term
+from ..objective import Objective, Reader, Term, TotalVariationTerm
 from ..vgg import VGG
 from . import gradients
 from .tape import OnFeatures, Tape
@@ -44,6 +44,12 @@ class TapeObjective(Objective):
 
     def __init__(self, network: VGG | None, terms: Sequence[Term]) -> None:
         super().__init__(network, terms)
+
+    @property
+    def wraps(self) -> bool:
+        """Whether a picture goes on at its opposite edge, for the network or for total variation."""
+        varies = any(isinstance(term, TotalVariationTerm) and term.wraps for term in self.terms)
+        return varies or (self.network is not None and self.network.wraps)
 
     def tiling(self, picture: Tensor) -> list[Tile]:
         """The pieces that a picture is computed in: here it is one by itself."""
@@ -111,7 +117,7 @@ class TapeObjective(Objective):
         }
         result = torch.zeros_like(picture)
         for tile in self.tiling(picture):
-            padded, part = tile.padded.of(picture), tile.padded.of(result)
+            padded = tile.padded.of(picture)
 
             def feature_gradient(layer: str | None, x: Tensor, window: Window, tile: Tile = tile) -> Tensor | None:
                 total: Tensor | None = None
@@ -122,20 +128,20 @@ class TapeObjective(Objective):
                         share = self._share(term, core, size)
                         scaled = tuple(share * each for each in upstream[term.name])
                         own = gradients.gradient(term, here.of(x), scaled, core)
-                    if total is None and own.shape == x.shape:
+                    if total is None and here.covers(x):
                         total = own
                     else:
                         total = torch.zeros_like(x) if total is None else total
-                        here.of(total).add_(own)
+                        here.add_to(total, own)
                 return total
 
             if self.network is not None:
                 tape = kept.tapes.pop() if kept.tapes else Tape(self.network, padded, lambda *_: None)
-                part.add_(tape.gradient(feature_gradient))
+                tile.padded.add_to(result, tape.gradient(feature_gradient))
                 del tape
             of_image = feature_gradient(None, padded, tile.padded.within(tile.padded))
             if of_image is not None:
-                part.add_(of_image)
+                tile.padded.add_to(result, of_image)
         return result
 
     def _terms(
@@ -146,8 +152,11 @@ class TapeObjective(Objective):
             if term.layer == layer:
                 stride = 1 if self.network is None or layer is None else self.network.strides[layer]
                 here, core = tile.part(window, stride, self.network is not None and self.network.rounds_up)
-                if core.pixels:
-                    yield term, here if layer is not None else core.with_next(picture).within(tile.padded), core
+                if core.pixels and layer is None:
+                    wraps = isinstance(term, TotalVariationTerm) and term.wraps
+                    yield term, core.with_next(picture, wraps=wraps).within(tile.padded), core
+                elif core.pixels:
+                    yield term, here, core
 
     def _map_size(self, term: Term, size: tuple[int, int]) -> tuple[int, int]:
         return size if self.network is None or term.layer is None else self.network.map_size(term.layer, size)

@@ -21,8 +21,9 @@ from torch.nn import functional as F
 from torch.nn import grad
 
 from ..architecture import Layer
+from ..padding import fold
 from ..vgg import VGG, divided
-from .windows import Window
+from .windows import Window, with_halo
 
 STRIP = {"cpu": 16 << 20}
 """Bytes of the largest feature map of a strip, by device."""
@@ -111,7 +112,7 @@ class Tape:
                 rows = slice(strip.divided(strip.core.start), strip.divided(strip.core.stop))
                 part = strip.backward(None if g is None else g[:, :, rows], image, feature_gradient)
                 if part is not None:
-                    total[:, :, strip.padded].add_(part)
+                    strip.window(total).add_to(total, part)
                 del strip, part
             g = total
         scale = self._vgg.scale
@@ -140,33 +141,37 @@ class _Strip:
         """The tensors that are kept."""
         return [*itertools.chain.from_iterable(self._kept), *self._features.values()]
 
+    def window(self, x: Tensor) -> Window:
+        """The padded rows of the block's input ``x``."""
+        return Window(self.padded, slice(0, x.shape[-1]))
+
     def forward(self, x: Tensor, on_features: OnFeatures) -> Tensor:
         """The core rows of the last layer."""
         vgg = self.vgg
-        x = x[:, :, self.padded]
+        x = self.window(x).of(x)
         stored = False
         for layer, after in itertools.pairwise((*self.block, None)):
             assert layer is not None
             before = x
             kept: tuple[Tensor, ...] = ()
             if layer.kind == "conv":
-                x = vgg.conv(layer.name)(x)
+                x = vgg.convolve(layer.name, x)
             elif layer.kind == "relu":
                 x = F.relu(x, inplace=not stored)
                 # In max pooling the maximum tells the sign, and the other values get no gradient anyway.
-                pooled = after is not None and after.kind == "pool" and vgg.pooling == "max"
+                pooled = after is not None and after.kind == "pool" and vgg.takes_maxima
                 if self.keep and layer.name not in vgg.wanted and not pooled:
                     kept = (x.bool(),)
-            elif vgg.pooling != "max":
+            elif not vgg.takes_maxima:
                 x = F.avg_pool2d(x, 2, ceil_mode=vgg.rounds_up, count_include_pad=False)
             elif self.keep:
-                x, places = F.max_pool2d(x, 2, return_indices=True)
+                x, places = F.max_pool2d(x, 2, ceil_mode=vgg.rounds_up, return_indices=True)
                 columns = before.shape[-1]
                 short = torch.int16 if columns < 2**15 - 1 else torch.int32  # the largest offset is columns + 1
                 kept = (x.bool(), places.sub_(_corners(places, columns)).to(short))
                 del places
             else:
-                x = F.max_pool2d(x, 2)
+                x = F.max_pool2d(x, 2, ceil_mode=vgg.rounds_up)
             if self.keep:
                 self._sizes.append(before.shape)
                 self._kept.append(kept)
@@ -194,19 +199,19 @@ class _Strip:
             features = self._features.pop(layer.name, None)
             if layer.name in vgg.wanted and features is None:  # the first ReLU's
                 assert image is not None
-                features = vgg.conv(vgg.sequence[0].name)(image[:, :, self.padded]).relu_()
+                features = vgg.convolve(vgg.sequence[0].name, self.window(image).of(image)).relu_()
             if features is not None:
                 g = self._add(layer, features, g, feature_gradient)
             if g is None:
                 continue
             if layer.kind == "conv":
-                g = _input_gradient(size, vgg.conv(layer.name).weight, g)
+                g = _input_gradient(size, vgg.conv(layer.name).weight, g, vgg.padding)
             elif layer.kind == "relu":
                 if features is not None:
                     g.mul_(features.bool())
                 elif kept:
                     g.mul_(kept[0])
-            elif vgg.pooling != "max":
+            elif not vgg.takes_maxima:
                 g = _unpool_average(g, size)
             else:
                 places = kept[1] + _corners(kept[1], size[-1])
@@ -267,30 +272,42 @@ def count_convs(block: Sequence[Layer]) -> int:
 def _cut(vgg: VGG, block: Sequence[Layer], x: Tensor) -> Iterator[tuple[slice, slice]]:
     """Core and padded rows of the strips of a block whose input is ``x``."""
     row = x.shape[0] * x.shape[-1] * vgg.conv(block[0].name).out_channels * x.element_size()
-    return strips(x.shape[-2], row, count_convs(block), x.device.type)
+    return strips(x.shape[-2], row, count_convs(block), x.device.type, wraps=vgg.wraps)
 
 
-def strips(rows: int, row: int, convs: int, device: str) -> Iterator[tuple[slice, slice]]:
-    """Core and padded rows of the strips of a block of so many convolutions, with ``row`` bytes in a row of a map."""
+def strips(rows: int, row: int, convs: int, device: str, *, wraps: bool = False) -> Iterator[tuple[slice, slice]]:
+    """Core and padded rows of the strips of a block of so many convolutions, with ``row`` bytes in a row of a map.
+
+    Where the image ``wraps``, the first strip has a halo of the last rows, which have negative numbers then, and the
+    last strip one of the first rows.
+    """
     halo = 2 * math.ceil(convs / 2)  # even, so that every window of the pooling lies within one strip
     fewest = math.ceil(2 * halo / MAX_HALO)
     count = max(1, min(math.ceil(rows * row / STRIP.get(device, STRIP_ELSEWHERE)), rows // fewest))
     cuts = [2 * (rows * i // (2 * count)) for i in range(count)] + [rows]
     for start, stop in itertools.pairwise(cuts):
-        yield slice(start, stop), slice(max(0, start - halo), min(rows, stop + halo))
+        yield slice(start, stop), with_halo(slice(start, stop), halo, rows, wraps=wraps)
 
 
-def _input_gradient(size: torch.Size, weight: Tensor, g: Tensor) -> Tensor:
-    """The gradient with respect to a convolution's input.
+def _input_gradient(size: torch.Size, weight: Tensor, g: Tensor, padding: str) -> Tensor:
+    """The gradient with respect to a convolution's input, of that size, with its padding."""
+    if padding == "zeros":
+        return _convolution_gradient(size, weight, g, zeros=1)
+    padded = torch.Size((*size[:2], size[2] + 2, size[3] + 2))
+    return fold(_convolution_gradient(padded, weight, g, zeros=0), padding)
+
+
+def _convolution_gradient(size: torch.Size, weight: Tensor, g: Tensor, zeros: int) -> Tensor:
+    """The gradient with respect to the input of a convolution that has so many zeros around it.
 
     Gradients in float16 would be lost below 6e-8. So they are kept in float32, and multiplied by a power of two that
     brings the largest to 256 while a convolution has them in float16.
     """
     if weight.dtype != torch.float16:
-        return grad.conv2d_input(size, weight, g, padding=1)
+        return grad.conv2d_input(size, weight, g, padding=zeros)
     largest = g.abs().amax().clamp(min=torch.finfo(torch.float32).tiny)
     factor = torch.exp2((8 - torch.log2(largest)).floor().clamp(max=126))
-    return grad.conv2d_input(size, weight, (g * factor).half(), padding=1).float() / factor
+    return grad.conv2d_input(size, weight, (g * factor).half(), padding=zeros).float() / factor
 
 
 def _corners(places: Tensor, columns: int) -> Tensor:

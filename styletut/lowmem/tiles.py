@@ -26,7 +26,7 @@ from ..objective import Term
 from ..recipes import Recipe
 from ..vgg import VGG
 from .objective import TapeObjective, TapeReader
-from .windows import Tile, Window
+from .windows import Tile, Window, with_halo
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Tiling:
     """How a picture of ``size`` is cut: tiles of about ``tile`` pixels, both (rows, columns).
 
     Cuts lie on multiples of ``stride``, that of the deepest layer, so that every pooling window lies within one tile;
-    ``halo`` is its width in pixels.
+    ``halo`` is its width in pixels. Where the picture ``wraps``, a tile at an edge has a halo from the opposite one.
 
     >>> [(t.core.rows.stop, t.padded.rows.stop) for t in Tiling((100, 40), (64, 64), stride=16, halo=16)]
     [(48, 64), (100, 100)]
@@ -44,10 +44,13 @@ class Tiling:
     tile: tuple[int, int]
     stride: int
     halo: int
+    wraps: bool = False
 
     @classmethod
-    def of(cls, vgg: VGG | None, size: tuple[int, int], tile: int | tuple[int, int]) -> Tiling:
+    def of(cls, vgg: VGG | None, size: tuple[int, int], tile: int | tuple[int, int], *, wraps: bool = False) -> Tiling:
         """Tiles of a picture for a network; a single number is the side of a square.
+
+        It wraps where the network's padding is circular, or total variation does.
 
         Raises:
             RecipeError: the tile has no pixels.
@@ -56,7 +59,7 @@ class Tiling:
         if rows < 1 or columns < 1:
             raise RecipeError(f"a tile must have a pixel at least, not {rows} x {columns}")
         stride, halo = reach(vgg)
-        return cls(size, (rows, columns), stride, halo)
+        return cls(size, (rows, columns), stride, halo, wraps or (vgg is not None and vgg.wraps))
 
     def __iter__(self) -> Iterator[Tile]:
         for top, bottom in self._cuts(0):
@@ -86,7 +89,7 @@ class Tiling:
         return list(itertools.pairwise(cuts))
 
     def _with_halo(self, start: int, stop: int, axis: int) -> slice:
-        return slice(max(0, start - self.halo), min(self.size[axis], stop + self.halo))
+        return with_halo(slice(start, stop), self.halo, self.size[axis], wraps=self.wraps)
 
 
 def reach(vgg: VGG | None) -> tuple[int, int]:
@@ -134,7 +137,7 @@ class TiledObjective(TapeObjective):
 
     def tiling(self, picture: Tensor) -> list[Tile]:
         """How a picture is cut."""
-        return list(Tiling.of(self.network, (picture.shape[-2], picture.shape[-1]), self.tile))
+        return list(Tiling.of(self.network, (picture.shape[-2], picture.shape[-1]), self.tile, wraps=self.wraps))
 
 
 class TiledReader(TapeReader):

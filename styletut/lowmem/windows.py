@@ -1,9 +1,14 @@
-"""Parts of an image, and the places that they have in its feature maps."""
+"""Parts of an image, and the places that they have in its feature maps.
+
+Where an image wraps, a part may go beyond its edges: it goes on at the opposite ones.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..vgg import divided
@@ -27,8 +32,21 @@ class Window:
         return self.size[0] * self.size[1]
 
     def of(self, x: Tensor) -> Tensor:
-        """That part of ``x`` (..., H, W); a view."""
-        return x[..., self.rows, self.columns]
+        """That part of ``x`` (..., H, W): a view, or a copy where it goes beyond the edges."""
+        for axis, part in ((-2, self.rows), (-1, self.columns)):
+            pieces = [x.narrow(axis, s.start, s.stop - s.start) for s, _ in _wrapped(part, x.shape[axis])]
+            x = pieces[0] if len(pieces) == 1 else torch.cat(pieces, axis)
+        return x
+
+    def add_to(self, x: Tensor, values: Tensor) -> None:
+        """Add ``values`` to that part of ``x``: the adjoint of `of`."""
+        for rows, own_rows in _wrapped(self.rows, x.shape[-2]):
+            for columns, own_columns in _wrapped(self.columns, x.shape[-1]):
+                x[..., rows, columns].add_(values[..., own_rows, own_columns])
+
+    def covers(self, x: Tensor) -> bool:
+        """Whether it is all of ``x``."""
+        return (self.rows, self.columns) == (slice(0, x.shape[-2]), slice(0, x.shape[-1]))
 
     def within(self, outer: Window) -> Window:
         """The same place, counted from the corner of ``outer``."""
@@ -59,9 +77,9 @@ class Window:
             slice(self.columns.start // stride, divided(self.columns.stop, stride, up)),
         )
 
-    def with_next(self, image: Tensor) -> Window:
-        """This and the next row and column, where the image has them."""
-        rows, columns = image.shape[-2:]
+    def with_next(self, image: Tensor, *, wraps: bool = False) -> Window:
+        """This and the next row and column, where the image has them or wraps."""
+        rows, columns = (side + wraps for side in image.shape[-2:])
         return Window(
             slice(self.rows.start, min(self.rows.stop + 1, rows)),
             slice(self.columns.start, min(self.columns.stop + 1, columns)),
@@ -83,6 +101,34 @@ class Tile:
         place = window.beyond(self.padded.divided(stride, up))
         core = self.core.divided(stride, up).intersection(place)
         return core.within(place), core
+
+
+def with_halo(core: slice, halo: int, length: int, *, wraps: bool) -> slice:
+    """Rows (or columns) with so many more on each side, as far as there are, of a side of that length.
+
+    >>> with_halo(slice(0, 32), 16, 96, wraps=False), with_halo(slice(0, 32), 16, 96, wraps=True)
+    (slice(0, 48, None), slice(-16, 48, None))
+    >>> with_halo(slice(0, 64), 16, 96, wraps=True)
+    slice(0, 96, None)
+    """
+    if not wraps:
+        return slice(max(0, core.start - halo), min(length, core.stop + halo))
+    if core.stop - core.start + 2 * halo >= length:
+        return slice(0, length)  # with both edges, which see each other
+    return slice(core.start - halo, core.stop + halo)
+
+
+def _wrapped(part: slice, length: int) -> Iterator[tuple[slice, slice]]:
+    """The pieces of rows (or columns) of which some may be beyond a side of that length, each with its place in them."""
+    if 0 <= part.start <= part.stop <= length:
+        yield part, slice(0, part.stop - part.start)
+        return
+    start = part.start
+    while start < part.stop:
+        there = start % length
+        stop = min(part.stop, start + length - there)
+        yield slice(there, there + stop - start), slice(start - part.start, stop - part.start)
+        start = stop
 
 
 def whole(image: Tensor) -> Tile:

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.numerical
 LAYERS = ["conv1_1", "relu1_1", "conv2_2", "relu2_2", "pool2", "block3_conv4", "relu3_4", "relu4_2", "pool4", "relu5_1"]
 
 
-def net(layers: list[str], pooling: str = "max", dtype: torch.dtype = torch.float64) -> VGG:
-    made = VGG(layers, weights=vgg.random_weights(width=0.1), pooling=pooling).to(dtype)
+def net(layers: list[str], pooling: str = "max", dtype: torch.dtype = torch.float64, *, padding: str = "zeros") -> VGG:
+    made = VGG(layers, weights=vgg.random_weights(width=0.1), pooling=pooling, padding=padding).to(dtype)
     return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -53,7 +53,27 @@ def by_autograd(network: VGG, picture: Tensor) -> tuple[dict[str, Tensor], Tenso
 def test_features_and_gradient_are_those_of_autograd(
     layers: list[str], size: tuple[int, int], pooling: str, strips: bool
 ) -> None:
-    network, picture = net(layers, pooling), picture_of(*size, batch=2)
+    parts = compared_with_autograd(net(layers, pooling), picture_of(*size, batch=2))
+    if len(layers) > 2 or not strips:
+        assert (parts > 1) == strips
+
+
+@pytest.mark.parametrize("pooling", ["max", "max-same"])
+@pytest.mark.parametrize("padding", vgg.PADDINGS)
+@pytest.mark.parametrize("layers", [LAYERS, ["relu5_1"]])
+def test_what_is_beyond_the_edges_counts_in_features_and_gradient_as_in_autograds(
+    layers: list[str], padding: str, pooling: str, strips: bool
+) -> None:
+    sizes = [(64, 48), (32, 80)] if padding == "circular" else [(53, 37), (37, 67), (32, 32)]
+    for size in sizes:
+        network = net(layers, pooling, padding=padding)
+        parts = compared_with_autograd(network, picture_of(*size, batch=2))
+        if len(layers) > 2 or not strips:
+            assert (parts > 1) == strips
+
+
+def compared_with_autograd(network: VGG, picture: Tensor) -> int:
+    """Compare features and gradient, and give the most parts in which a layer came."""
     features, gradient = by_autograd(network, picture)
     given, parts = output_gradients(features), dict.fromkeys(features, 0)
     seen = {name: torch.full_like(f, torch.nan) for name, f in features.items()}
@@ -64,8 +84,6 @@ def test_features_and_gradient_are_those_of_autograd(
         parts[name] += 1
 
     found = Tape(network, picture, visit)
-    if len(layers) > 2 or not strips:
-        assert (max(parts.values()) > 1) == strips
     for name, wanted in features.items():
         torch.testing.assert_close(seen[name], wanted)
 
@@ -74,6 +92,7 @@ def test_features_and_gradient_are_those_of_autograd(
         return window.of(given[name]).clone()
 
     torch.testing.assert_close(found.gradient(output_gradient), gradient, rtol=1e-9, atol=1e-12)
+    return max(parts.values())
 
 
 @pytest.mark.parametrize("network", vgg.NETWORKS)

@@ -106,6 +106,43 @@ def test_every_kind_of_layer_and_pooling(pooling: str, layer: str) -> None:
     assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
 
 
+@pytest.mark.parametrize("tile", [40, (17, 1000), (1000, 33), 1])
+@pytest.mark.parametrize("pooling", ["max-same", "average"])
+@pytest.mark.parametrize("padding", vgg.PADDINGS)
+def test_every_padding_is_the_same_in_tiles(padding: str, pooling: str, tile: int | tuple[int, int]) -> None:
+    recipe = tiny(padding=padding, pooling=pooling, tv_weight=0.3, tv_loss="power")
+    recipe = recipe.replace(style_layers={"relu1_1": 1.0, "relu3_1": 1.0}, content_layers={"relu3_2": 1.0})
+    whole, tiled, picture = both(recipe, (64, 96) if padding == "circular" else (67, 93), tile, batch=2)
+    assert len(tiled.tiling(picture)) > 1
+    for name, loss in whole(picture).items():
+        torch.testing.assert_close(tiled(picture)[name], loss, rtol=1e-11, atol=0)
+    assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
+
+
+@pytest.mark.parametrize("tile", [48, (32, 1000)])
+@pytest.mark.parametrize("style_loss", [name for name, loss in STYLE_LOSSES.items() if loss.additive])
+def test_a_picture_that_wraps_down_to_the_deepest_layer_is_the_same_in_tiles(
+    style_loss: str, tile: int | tuple[int, int]
+) -> None:
+    """Larger than what a tile sees, so that some tiles have a halo from the opposite edge, and some see both edges."""
+    recipe = tiny(padding="circular", style_loss=style_loss, tv_weight=0.1)
+    whole, tiled, picture = both(recipe, (256, 112), tile)
+    rows = [t.padded.rows for t in tiled.tiling(picture)]
+    assert any(part.start < 0 for part in rows) and any(part.stop > 256 for part in rows)
+    assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-8
+
+
+@pytest.mark.parametrize("form", TV_FORMS)
+@pytest.mark.parametrize("tile", [(7, 10), (44, 30), 1])
+def test_total_variation_that_wraps_is_the_same_in_tiles(form: str, tile: int | tuple[int, int]) -> None:
+    recipe = tiny(content_weight=0, style_weight=0, tv_weight=1.0, tv_loss=form, padding="circular")
+    whole, tiled, picture = both(recipe.replace(content_layers={}, style_layers={}), (45, 31), tile)
+    moved = picture.detach().roll((3, 5), (-2, -1))
+    for goal in (whole, tiled):
+        torch.testing.assert_close(goal(moved)["tv"], whole(picture)["tv"], rtol=1e-12, atol=0)
+    assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-12
+
+
 @pytest.mark.parametrize("form", TV_FORMS)
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_every_total_variation_alone(form: str, reduction: str) -> None:
@@ -242,6 +279,16 @@ def test_windows_of_windows() -> None:
     assert torch.equal(inner.within(outer).of(outer.of(x)), inner.of(x))
     assert inner.size == (2, 6) and inner.pixels == 12
     assert Window(slice(4, 7), slice(0, 9)).divided(2) == Window(slice(2, 3), slice(0, 4))
+
+
+def test_a_window_beyond_the_edges_goes_on_at_the_opposite_ones() -> None:
+    x = torch.arange(80.0).view(1, 1, 8, 10)
+    window = Window(slice(-3, 4), slice(7, 12))
+    part = window.of(x)
+    assert torch.equal(part, x.roll((3, 3), (-2, -1))[..., :7, :5])
+    values, added = torch.rand(part.shape), torch.zeros_like(x)
+    window.add_to(added, values)
+    torch.testing.assert_close((added * x).sum(), (values * part).sum())  # the adjoint
 
 
 @pytest.mark.parametrize("form", TV_FORMS)

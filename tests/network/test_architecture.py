@@ -157,7 +157,7 @@ MODULES = {
 
 ROOMS: tuple[tuple[str, set[str]], ...] = (
     ("ground", {"archives", "errors", "files", "images", "samples", "validation"}),
-    ("network", {"architecture", "vgg", "weights"}),
+    ("network", {"architecture", "padding", "vgg", "weights"}),
     ("losses", {"losses"}),
     ("meaning", {"control", "evaluate", "fields", "objective", "recipes"}),
     ("low memory", {"lowmem"}),
