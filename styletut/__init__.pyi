@@ -26,7 +26,7 @@ from .lowmem import distributed, tape, tiles, windows
 from .recipes import Recipe
 from .sheets import Sheet, sheet
 from .teach import check, figures, glue
-from .transfer import Result, Run, Step, estimate, iterate, resume, stylize
+from .transfer import Result, Run, Step, estimate, iterate, resume, stylize, texture
 
 __version__: str
 
@@ -66,6 +66,7 @@ __all__ = [
     "sheets",
     "stylize",
     "tape",
+    "texture",
     "tiles",
     "transfer",
     "validation",

@@ -23,7 +23,8 @@ class Layer:
 
     Args:
         name: ``conv4_2``, ``relu4_2``, ``pool4``.
-        kind: ``conv`` (3 x 3, with one position beyond each edge of its input: see `padding`), ``relu``, or ``pool`` (2 x 2, with stride 2).
+        kind: ``conv`` (3 x 3, with one position beyond each edge of its input: see `padding`), ``relu``, or ``pool``
+            (2 x 2, with stride 2).
         block: 1 to 5; a block ends with its pooling.
         channels: N, the number of its filters.
         stride: pixels of the image from one position to the next.

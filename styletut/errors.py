@@ -90,6 +90,10 @@ class DivergenceWarning(UserWarning):
     """A run diverged, or ended far above its best loss, and was put back to its best picture."""
 
 
+class SizeWarning(UserWarning):
+    """A picture gets another size than was asked for."""
+
+
 _PACKAGE = str(Path(__file__).parent)
 
 

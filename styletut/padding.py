@@ -32,7 +32,7 @@ def pad(x: Tensor, padding: str) -> Tensor:
 
 
 def fold(g: Tensor, padding: str) -> Tensor:
-    """The gradient with respect to ``x``, from ``g``, that with respect to ``pad(x, padding)``; ``g`` is overwritten."""
+    """The gradient with respect to ``x``, from ``g``, that of ``pad(x, padding)``; ``g`` is overwritten."""
     for axis in (-1, -2) if padding in _SOURCES else ():
         first, last = _SOURCES[padding]
         g.select(axis, first).add_(g.select(axis, 0))

@@ -17,8 +17,10 @@ from .engine.result import METADATA_KEY as METADATA_KEY
 from .engine.result import Result as Result
 from .engine.result import Step as Step
 from .engine.run import Run as Run
+from .engine.texture import texture as texture
 from .errors import CheckpointWarning as CheckpointWarning
 from .errors import DivergenceWarning as DivergenceWarning
+from .errors import SizeWarning as SizeWarning
 from .errors import TilingWarning as TilingWarning
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Execution",
     "Result",
     "Run",
+    "SizeWarning",
     "Step",
     "TilingWarning",
     "estimate",
@@ -37,4 +40,5 @@ __all__ = [
     "pick_precision",
     "resume",
     "stylize",
+    "texture",
 ]

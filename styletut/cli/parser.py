@@ -49,6 +49,7 @@ other commands (COMMAND --help says more; a file of such a name is ./NAME):
   styletut samples [NAME]      the sample pictures; with -o it writes one
   styletut info PICTURE        how a picture was made
   styletut resume RUN.pt       go on with an interrupted run
+  styletut texture STYLE       a texture from a style alone, which may tile
   styletut sheet PHOTO STYLES  a contact sheet: one photograph in many styles, or over a grid of settings
 """
 _METAVARS = {"number": "X", "whole": "N"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import math
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,7 @@ class Backend:
             raise RecipeError("tiles and processes that share a picture are for a VGG: leave out tile and shared")
         if self.vgg is not None:
             inputs.check_sides(self.minimum_side, self.vgg.deepest.name, recipe)
+            self._check_multiple()
         self._plans: dict[tuple[int, int], memory.Plan] = {}
         budget = execution.max_memory
         if budget is None and (free := memory.available(device)) is not None:
@@ -66,6 +68,20 @@ class Backend:
     def minimum_side(self) -> int:
         """Pixels a side that the deepest layer needs."""
         return getattr(self.network, "minimum_side", 1)
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of a picture are multiples of: where it wraps, every pooling must divide it evenly."""
+        return self.vgg.deepest.stride if self.vgg is not None and self.vgg.wraps else 1
+
+    def _check_multiple(self) -> None:
+        sides = self.inputs.size
+        if any(side % self.multiple for side in sides):
+            rows, columns = (self.multiple * math.ceil(side / self.multiple) for side in sides)
+            raise RecipeError(
+                f"padding='circular' needs sides that are multiples of {self.multiple}, not {sides[1]} x {sides[0]} "
+                f"pixels: set size=({rows}, {columns})"
+            )
 
     @property
     def mean(self) -> Tensor:

@@ -83,7 +83,8 @@ def _seconds_per_pixel(run: Run) -> float:
     rows, columns = run.inputs.size
     share = min(1.0, math.sqrt(_PROBE_PIXELS / (rows * columns)))
     minimum = run.backend.minimum_side
-    size = (max(minimum, round(rows * share)), max(minimum, round(columns * share)))
+    height, width = scales.rounded(rows * share, columns * share, run.backend.multiple)
+    size = (max(minimum, height), max(minimum, width))
     objective = run.backend.build(size, whole=True)
     probe = run.parametrization.variable(scales.resized(run.inputs.content, size)).requires_grad_(True)
     times = []

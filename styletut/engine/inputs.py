@@ -53,7 +53,7 @@ class Inputs:
             RecipeError: they do not fit the recipe.
         """
         contents = _batch(content, recipe)
-        styles = _list(style, "style")
+        styles = read_pictures(style, "style")
         weights = _weights(style_weights, len(styles))
         begin = None if start is None else _picture(start, "start")
         size, sizes = _size(contents), [_size(each) for each in styles]
@@ -143,7 +143,7 @@ def _picture(picture: Picture, name: str) -> Tensor:
     return picture.clone() if picture.is_inference() else picture  # autograd refuses to save such a one
 
 
-def _list(pictures: Pictures | None, name: str) -> list[Tensor]:
+def read_pictures(pictures: Pictures | None, name: str) -> list[Tensor]:
     """Pictures as a list of (1, 3, H, W)."""
     if pictures is None:
         return []
@@ -172,7 +172,7 @@ def _weights(style_weights: Sequence[float] | None, styles: int) -> list[float] 
 
 def _batch(content: Pictures, recipe: Recipe) -> Tensor:
     """The content pictures at the recipe's size, as one batch."""
-    pictures = _list(content, "content")
+    pictures = read_pictures(content, "content")
     if not pictures:
         raise ImageError("no content picture was given")
     if recipe.size is not None:

@@ -102,7 +102,7 @@ class Result:
     ) -> Result:
         """The result of a run in some state."""
         return cls(
-            picture=scales.resized(picture, inputs.size),
+            picture=scales.resized(picture, inputs.size, wraps=recipe.padding == "circular"),
             history=list(state.history),
             frames=list(state.snapshots),
             recipe=recipe,

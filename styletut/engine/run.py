@@ -39,7 +39,7 @@ class Run:
         self.precision = pick_precision(recipe.precision, self.device, half=isinstance(recipe.network, str))
         self._team = Team(self.device) if execution.shared else Alone()
         self.backend = Backend(recipe, inputs, execution, self.device, self.precision, self._team)
-        self.sizes = scales.sizes(recipe, inputs.size, self.backend.minimum_side)
+        self.sizes = scales.sizes(recipe, inputs.size, self.backend.minimum_side, self.backend.multiple)
         self.backend.plan(self.sizes[-1])  # now, before anything runs, if it does not fit
         for size in self.sizes:
             self.backend.check_masks(size)

@@ -10,17 +10,24 @@ from torch import Tensor
 from ..control.colour import blended_moments, match_moments, moments
 from ..errors import RecipeError
 from ..images import resize
+from ..lowmem.windows import Window
 from ..objective import shares_of
 from ..recipes import Recipe
 from .colouring import Colouring
 from .inputs import Inputs
 
 
-def sizes(recipe: Recipe, size: tuple[int, int], minimum: int) -> list[tuple[int, int]]:
-    """(rows, columns) of the picture at each scale; both at least ``minimum``, which the deepest layer needs."""
+def sizes(recipe: Recipe, size: tuple[int, int], minimum: int, multiple: int = 1) -> list[tuple[int, int]]:
+    """(rows, columns) of the picture at each scale: at least ``minimum``, which the deepest layer needs, and multiples
+    of ``multiple``."""
     rows, columns = size
     shares = [min(1.0, max(share, minimum / min(rows, columns))) for share, _ in recipe.scales]
-    return [(max(1, round(rows * s)), max(1, round(columns * s))) for s in shares]
+    return [rounded(rows * s, columns * s, multiple) for s in shares]
+
+
+def rounded(rows: float, columns: float, multiple: int) -> tuple[int, int]:
+    """The nearest multiples, one at least."""
+    return multiple * max(1, round(rows / multiple)), multiple * max(1, round(columns / multiple))
 
 
 def refining(recipe: Recipe, size: tuple[int, int], start: tuple[int, int]) -> Recipe:
@@ -30,9 +37,24 @@ def refining(recipe: Recipe, size: tuple[int, int], start: tuple[int, int]) -> R
     return recipe.replace(scales=kept or recipe.scales[-1:])
 
 
-def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture at another size, or itself."""
-    return picture if tuple(picture.shape[-2:]) == size else resize(picture, size, fit="exact", upscale=True)
+def resized(picture: Tensor, size: tuple[int, int], *, wraps: bool = False) -> Tensor:
+    """A picture at another size, or itself; one that ``wraps`` with what is beyond its edges in view."""
+    sides = (picture.shape[-2], picture.shape[-1])
+    if sides == size:
+        return picture
+    margins = [_margin(old, new) if wraps else 0 for old, new in zip(sides, size, strict=True)]
+    around = Window(*(slice(-margin, side + margin) for margin, side in zip(margins, sides, strict=True)))
+    # A margin has whole pixels at the new size too.
+    beyond = [margin * new // old for margin, old, new in zip(margins, sides, size, strict=True)]
+    larger = (size[0] + 2 * beyond[0], size[1] + 2 * beyond[1])
+    made = resize(around.of(picture), larger, fit="exact", upscale=True)
+    return made[..., beyond[0] : beyond[0] + size[0], beyond[1] : beyond[1] + size[1]] if wraps else made
+
+
+def _margin(old: int, new: int) -> int:
+    """Pixels beyond an edge that resizing a side may look at, and that are whole pixels at its new size."""
+    step = old // math.gcd(old, new)
+    return step * math.ceil(4 * max(1.0, old / new) / step)
 
 
 def enlarged(picture: Tensor, size: tuple[int, int], inputs: Inputs, recipe: Recipe) -> Tensor:
@@ -41,7 +63,7 @@ def enlarged(picture: Tensor, size: tuple[int, int], inputs: Inputs, recipe: Rec
     Of the detail that the coarser scale has no room for, the content's own is added as far as the recipe's ``strength``
     keeps the photograph.
     """
-    larger = resized(picture, size)
+    larger = resized(picture, size, wraps=recipe.padding == "circular")
     if recipe.strength == 1:
         return larger
     content = resized(inputs.content, size)

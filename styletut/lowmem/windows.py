@@ -119,7 +119,7 @@ def with_halo(core: slice, halo: int, length: int, *, wraps: bool) -> slice:
 
 
 def _wrapped(part: slice, length: int) -> Iterator[tuple[slice, slice]]:
-    """The pieces of rows (or columns) of which some may be beyond a side of that length, each with its place in them."""
+    """The pieces of rows (or columns) that may go beyond a side of that length, each with its place among them."""
     if 0 <= part.start <= part.stop <= length:
         yield part, slice(0, part.stop - part.start)
         return

@@ -101,7 +101,7 @@ def test_with_circular_padding_features_move_with_the_picture_and_with_zeros_the
 
 
 def test_sides_that_no_padding_can_serve_are_refused_in_one_line(tiny: Weights) -> None:
-    with pytest.raises(ImageError, match="a picture of 48 x 40 cannot wrap down to relu5_1.*multiples of 16") as caught:
+    with pytest.raises(ImageError, match=r"48 x 40 cannot wrap down to relu5_1.*multiples of 16") as caught:
         VGG(["relu5_1"], weights=tiny, padding="circular")(torch.rand(1, 3, 48, 40))
     assert "\n" not in str(caught.value)
     reflecting = VGG(["relu5_1"], weights=tiny, padding="reflect")
