@@ -206,8 +206,8 @@ class Reader:
         weights: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Statistic]:
         """A style loss's statistic at some layers, of positions with weights if there are any."""
-        features = network(picture)
-        return {layer: loss.measure(features[layer], weights[layer] if weights else None) for layer in layers}
+        features, weights = network(picture), weights or {}
+        return {layer: loss.measure(features[layer], weights.get(layer)) for layer in layers}
 
 
 def extractor(recipe: Recipe) -> Extractor | None:
@@ -310,17 +310,17 @@ class _Styles:
                 layer: _blended([each[layer] for each in targets], None if in_pairs else shares)
                 for layer in self.layers
             }
-            target = self._between(content, target, None)
+            target, places = self._between(content, target, None), self._weights(content, None)
             for layer, weight in self.layers.items():
-                yield StyleTerm(layer, target[layer], self.recipe.style_weight * weight, self.recipe.style_loss)
+                weight *= self.recipe.style_weight
+                yield StyleTerm(layer, target[layer], weight, self.recipe.style_loss, places.get(layer))
             return
         for i, (name, mask) in enumerate(masks.named_regions()):
-            places = self._regions(content, mask, name)
-            target = self._between(content, targets[i], places)
+            regions_of = self._regions(content, mask, name)
+            target, places = self._between(content, targets[i], regions_of), self._weights(content, regions_of)
             for layer, weight in self.layers.items():
-                weight *= self.recipe.style_weight * places[layer].area * float(shares[i] * count)
-                place = (places[layer].weights, i + 1)
-                yield StyleTerm(layer, target[layer], weight, self.recipe.style_loss, *place)
+                weight *= self.recipe.style_weight * regions_of[layer].area * float(shares[i] * count)
+                yield StyleTerm(layer, target[layer], weight, self.recipe.style_loss, places[layer], i + 1)
 
     def _target(
         self, style: Tensor | Sequence[Tensor], mask: Tensor | None, name: str, count: int
@@ -352,8 +352,18 @@ class _Styles:
     def _measured(
         self, picture: Tensor, places: Mapping[str, Region] | None, network: Extractor
     ) -> dict[str, Statistic]:
-        weights = None if places is None else {layer: region.weights for layer, region in places.items()}
-        return self.reader.statistics(network, picture, self.layers, self.loss, weights)
+        return self.reader.statistics(network, picture, self.layers, self.loss, self._weights(picture, places))
+
+    def _weights(self, picture: Tensor, places: Mapping[str, Region] | None) -> dict[str, Tensor]:
+        """Weights of positions, with mean 1: those of a region, and of how much of the picture a position covers."""
+        weights = {layer: region.weights for layer, region in (places or {}).items()}
+        if isinstance(self.network, VGG) and self.loss.weighs:
+            for layer in self.layers:
+                covered = self.network.coverage(layer, (picture.shape[-2], picture.shape[-1]))
+                if covered is not None:
+                    found = covered.to(picture) * weights.get(layer, 1)
+                    weights[layer] = found / found.mean()
+        return weights
 
 
 def _blended(statistics: Sequence[Statistic], shares: Tensor | None) -> Statistic:

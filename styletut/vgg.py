@@ -211,6 +211,28 @@ class VGG(nn.Module):
         rows, columns = (divided(side, stride, self.rounds_up) for side in size)
         return rows, columns
 
+    def coverage(self, name: str, size: tuple[int, int]) -> Tensor | None:
+        r"""Weights of a layer's positions in style statistics, (1, 1, rows, columns); None where all are 1.
+
+        With ``max-same`` the last row and column may cover fewer pixels than the others. With the weight
+        :math:`\sqrt{c}`, c that share of the pixels, each of these pixels is moved as much as any other (measured by
+        ``benchmarks/edges.py``); with the weight 1 they would be moved up to half as much again.
+
+        >>> vgg = VGG(["relu2_1"], weights=random_weights(width=0.1), pooling="max-same")
+        >>> vgg.coverage("relu2_1", (4, 5))
+        tensor([[[[1.0000, 1.0000, 0.7071],
+                  [1.0000, 1.0000, 0.7071]]]], dtype=torch.float64)
+        """
+        stride = self.strides[name]
+        if self.pooling != "max-same" or not any(side % stride for side in size):
+            return None
+        shares = []
+        for side in size:
+            share = torch.ones(divided(side, stride, up=True), dtype=torch.float64)
+            share[-1] = (side % stride or stride) / stride
+            shares.append(share.sqrt())
+        return (shares[0][:, None] * shares[1])[None, None]
+
     def scale_activations(self, factor: float) -> None:
         """Compute with activations that are ``factor`` times the true ones, a power of two, where those would overflow.
 

@@ -234,7 +234,8 @@ class TapeReader(Reader):
 
         def add(name: str, x: Tensor, core: Window) -> None:
             share = core.pixels / math.prod(network.map_size(name, size))
-            part = loss.measure(x, None if weights is None else core.of(weights[name]))
+            own = None if weights is None else weights.get(name)
+            part = loss.measure(x, None if own is None else core.of(own))
             statistics[name] = _added(statistics.get(name), part, share)
 
         self._read(network, picture, layers, add)

@@ -106,7 +106,7 @@ def test_every_kind_of_layer_and_pooling(pooling: str, layer: str) -> None:
     assert distance(gradient(tiled, picture), gradient(whole, picture)) < 1e-10
 
 
-@pytest.mark.parametrize("tile", [40, (17, 1000), (1000, 33), 1])
+@pytest.mark.parametrize("tile", [40, (17, 1000), (1000, 33), 11])
 @pytest.mark.parametrize("pooling", ["max-same", "average"])
 @pytest.mark.parametrize("padding", vgg.PADDINGS)
 def test_every_padding_is_the_same_in_tiles(padding: str, pooling: str, tile: int | tuple[int, int]) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from styletut import vgg
+from styletut import objective, recipes, vgg
 from styletut.errors import ImageError, LayerError
 from styletut.padding import fold, pad
 from styletut.vgg import VGG, Weights
@@ -122,3 +122,31 @@ def test_styles_of_a_network_that_wraps_are_measured_without_a_seam(tiny: Weight
     assert network.for_styles.conv("conv1_1") is network.conv("conv1_1") and network.wraps
     other = VGG(["relu2_1"], weights=tiny, padding="reflect")
     assert other.for_styles is other
+
+
+def test_positions_that_cover_fewer_pixels_weigh_less_and_a_style_is_still_at_no_distance_from_itself(
+    tiny: Weights,
+) -> None:
+    style, photo = image(1, 3, 45, 64, seed=1), image(1, 3, 53, 48, seed=2)
+    layers = {"relu1_1": 1.0, "relu4_1": 1.0}
+    for form in ("relative", "mean-std", "mean-covariance", "wasserstein"):
+        recipe = recipes.Recipe(
+            weights=tiny, style_layers=layers, content_weight=0, pooling="max-same", style_loss=form
+        )
+        network = VGG(recipe.layers, weights=tiny, pooling="max-same").double()
+        goal = objective.build(photo, style, recipe, network=network)
+        first, deep = goal.terms
+        assert isinstance(first, objective.StyleTerm) and isinstance(deep, objective.StyleTerm)
+        assert first.weights is None and deep.weights is not None
+        # 53 rows are six positions of 8 and one that covers 5.
+        torch.testing.assert_close(
+            deep.weights[0, 0, -1] / deep.weights[0, 0, 0], torch.full((6,), 5 / 8).sqrt().double()
+        )
+        assert float(deep.weights.mean()) == pytest.approx(1)
+        assert float(goal(photo)["total"]) > 1e-3
+        assert abs(float(objective.build(style, style, recipe, network=network)(style)["total"])) < 1e-9
+    for pooling in ("max", "average", "average-same"):  # published recipes have these
+        recipe = recipe.replace(pooling=pooling)
+        network = VGG(recipe.layers, weights=tiny, pooling=pooling).double()
+        terms = objective.build(photo, style, recipe, network=network).terms
+        assert all(isinstance(term, objective.StyleTerm) and term.weights is None for term in terms)
