@@ -333,7 +333,7 @@ def test_without_a_network_a_run_takes_what_its_plan_says(
     assert live.peak <= run.plan.bytes - fixed
 
 
-@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("pooling", ["max", "average", "max-same"])
 def test_what_a_plan_says_of_the_tape_is_what_the_tape_keeps(pooling: str) -> None:
     size = (64, 48)
     network = objective.network(FAST.replace(pooling=pooling, weights=vgg.random_weights()))
@@ -343,6 +343,18 @@ def test_what_a_plan_says_of_the_tape_is_what_the_tape_keeps(pooling: str) -> No
     kept, peak = memory._tape(network, size, 4, "cpu")
     assert kept == pytest.approx(made.bytes, rel=0.05)
     assert peak > kept
+
+
+def test_padding_that_copies_a_map_and_halos_that_wrap_are_planned_for() -> None:
+    weights = vgg.random_weights(width=0.1)
+
+    def planned(padding: str, tile: int | None = None) -> int:
+        recipe = FAST.replace(padding=padding, weights=weights)
+        return memory.needed(recipe, objective.network(recipe), (1024, 1024), "float32", tile=tile)
+
+    assert planned("zeros") < planned("replicate") == planned("reflect")
+    # Each of four tiles has a halo on both sides where the picture wraps, and elsewhere on one.
+    assert planned("reflect", 512) < planned("circular", 512)
 
 
 def test_tiles_take_something_beside_their_own_share() -> None:

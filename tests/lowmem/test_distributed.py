@@ -112,6 +112,44 @@ def test_two_processes_make_the_picture_of_one(tmp_path: Path) -> None:
             assert float((a - b).norm() / b.norm()) < (1e-10 if style_loss == "relative" else 1e-8)
 
 
+def with_padding(shared: bool) -> dict[str, Tensor]:
+    """Gradients with every padding, and pictures of runs, by all processes together or by one."""
+    weights, size = vgg.random_weights(width=0.1), (128, 64)
+    generator = torch.Generator().manual_seed(1)
+    photo, painting, picture = (torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) for _ in range(3))
+    found: dict[str, Tensor] = {}
+    for padding in vgg.PADDINGS:
+        recipe = recipes.get("fast").replace(
+            weights=weights, size=None, precision="float64", padding=padding, pooling="max-same", tv_weight=0.3,
+            style_layers={"relu1_1": 1.0, "relu3_1": 1.0}, content_layers={"relu3_2": 1.0}, scales=((0.5, 2), (1.0, 2)),
+        )  # fmt: skip
+        own = size if padding == "circular" else (127, 61)
+        a, b, c = (each[..., : own[0], : own[1]].clone() for each in (photo, painting, picture))
+        network = vgg.VGG(recipe.layers, weights=weights, padding=padding, pooling="max-same").double()
+        whole = objective.build(a, b, recipe, network=network)
+        for tile in (None, 33):
+            goal = distributed.SharedObjective(network, whole.terms, tile) if shared else whole
+            (gradient,) = torch.autograd.grad(goal(c.requires_grad_(True))["total"], c)
+            found[f"gradient {padding} {tile}"] = gradient
+        result = st.stylize(a, b, recipe, shared=shared, progress=False, device="cpu")
+        found[f"picture {padding}"] = result.picture
+    return found
+
+
+@pytest.mark.numerical
+def test_two_processes_see_beyond_the_edges_as_one_does(tmp_path: Path) -> None:
+    script = SCRIPT.replace("here.everything(shared=True)", "here.with_padding(shared=True)")
+    for process in run_together("-c", script, str(tmp_path)):
+        assert process.returncode == 0, process.stderr
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    alone = with_padding(shared=False)
+    assert set(first) == set(second) == set(alone)
+    for name, wanted in alone.items():
+        assert torch.equal(first[name], second[name]), name
+        limit = 1e-10 if "gradient" in name else 1e-6
+        assert float((first[name] - wanted).norm() / wanted.norm()) < limit, name
+
+
 def with_masks(shared: bool) -> dict[str, Tensor]:
     """Gradients of every style loss with masks, and the picture of a run, by all processes together or by one."""
     weights, size = vgg.random_weights(width=0.1), (101, 83)
