@@ -1,6 +1,7 @@
 """Are the edges of a picture painted as much as its inside? The gradient there, at the start from noise.
 
     python benchmarks/edges.py > benchmarks/edges.md
+    python benchmarks/edges.py 133x141                         other sizes, rows x columns
 
 For each padding and pooling, the mean square of the style losses' gradient in the outer 12 pixels of each side, over
 that of the inside: 1 is a side that moves as much as the inside. No content and no total variation, the layers, weights
@@ -78,7 +79,8 @@ def main() -> None:
     print((__doc__ or "").split("\n\n")[2].strip() + f" The style is {STYLE}.\n")
     print("| rows x columns | padding | pooling | top | right | bottom | left | all within .85 to 1.15 |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for size in SIZES:
+    sizes = [(int(rows), int(columns)) for rows, columns in (word.split("x") for word in sys.argv[1:])]
+    for size in sizes or SIZES:
         for padding, pooling, mirror in VARIANTS:
             sides = measure(padding, pooling, size, mirror=mirror)
             good = "yes" if all(RANGE[0] <= side <= RANGE[1] for side in sides) else "no"

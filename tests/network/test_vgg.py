@@ -39,7 +39,8 @@ State = Mapping[str, Tensor]
 def plain_forward(x: Tensor, state: State, network: str, pooling: str = "max") -> dict[str, Tensor]:
     """Every tap of the network, straight from the paper's table; ``x`` is already preprocessed."""
     average = partial(F.avg_pool2d, ceil_mode=pooling == "average-same", count_include_pad=False)
-    pool: Callable[..., Tensor] = F.max_pool2d if pooling == "max" else average
+    largest = partial(F.max_pool2d, ceil_mode=pooling == "max-same")
+    pool: Callable[..., Tensor] = largest if pooling.startswith("max") else average
     taps: dict[str, Tensor] = {}
     place, block, conv = 0, 1, 1
     for entry in PAPER[network]:
