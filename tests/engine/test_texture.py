@@ -46,7 +46,7 @@ def seams(picture: Tensor) -> tuple[float, float]:
 @pytest.mark.parametrize("tv_weight", [0.0, 0.1])
 @pytest.mark.parametrize("tile", [None, 16])
 def test_a_seamless_texture_has_no_seam_and_another_has(tv_weight: float, tile: int | None, blobs: Tensor) -> None:
-    changes = {"scales": ((0.5, 20), (1.0, 30)), "tv_weight": tv_weight, "tile": tile}
+    changes: dict[str, Any] = {"scales": ((0.5, 20), (1.0, 30)), "tv_weight": tv_weight, "tile": tile}
     assert max(seams(textured(blobs, seamless=True, **changes).picture)) < 2
     assert min(seams(textured(blobs, **changes).picture)) > 3
 
@@ -101,6 +101,17 @@ def test_a_picture_that_wraps_is_resized_with_its_opposite_edge_in_view() -> Non
         thrice = scales.resized(picture.repeat(1, 1, 3, 3), (3 * size[0], 3 * size[1]))
         torch.testing.assert_close(made, thrice[..., size[0] : 2 * size[0], size[1] : 2 * size[1]], rtol=0, atol=1e-5)
         assert not torch.allclose(made, scales.resized(picture, size), atol=1e-2)
+
+
+def test_a_texture_stopped_at_a_coarse_scale_still_tiles(blobs: Tensor) -> None:
+    stopped = textured(blobs, 64, seamless=True, scales=((0.5, 2), (1.0, 9)), callback=lambda step: False)
+    assert stopped.stopped == "interrupted" and tuple(stopped.picture.shape[-2:]) == (64, 64)
+    coarse = iterate(torch.zeros(1, 3, 64, 64), blobs, stopped.recipe)
+    next(coarse)
+    picture = coarse.picture(best=True)
+    assert tuple(picture.shape[-2:]) == (32, 32)
+    assert torch.equal(stopped.picture, scales.resized(picture, (64, 64), wraps=True))
+    assert not torch.allclose(stopped.picture, scales.resized(picture, (64, 64)), atol=1e-2)
 
 
 def test_a_photograph_whose_sides_do_not_wrap_is_refused_with_a_size_that_does(photo: Tensor, painting: Tensor) -> None:

@@ -136,7 +136,8 @@ def test_a_picture_that_wraps_down_to_the_deepest_layer_is_the_same_in_tiles(
 @pytest.mark.parametrize("tile", [(7, 10), (44, 30), 1])
 def test_total_variation_that_wraps_is_the_same_in_tiles(form: str, tile: int | tuple[int, int]) -> None:
     recipe = tiny(content_weight=0, style_weight=0, tv_weight=1.0, tv_loss=form, padding="circular")
-    whole, tiled, picture = both(recipe.replace(content_layers={}, style_layers={}), (45, 31), tile)
+    size = (2, 2) if tile == 1 else (45, 31)  # every tile then sees all of the picture, from another corner
+    whole, tiled, picture = both(recipe.replace(content_layers={}, style_layers={}), size, tile)
     moved = picture.detach().roll((3, 5), (-2, -1))
     for goal in (whole, tiled):
         torch.testing.assert_close(goal(moved)["tv"], whole(picture)["tv"], rtol=1e-12, atol=0)
