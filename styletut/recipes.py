@@ -120,11 +120,15 @@ class Recipe:
         "how pictures are brought to their first size: bicubic, antialiased, or nearest, as Keras loads them",
         ("bicubic", "nearest"),
     )
-    style_scale: float = kinds.number(
+    style_scale: float | str | tuple[float | str, ...] = kinds.ratios(
         1.0,
-        "longer side of the style picture over the content picture's; the style is never enlarged, its aspect is kept",
+        "longer side of the style picture over the content picture's; the style is never enlarged, its aspect is kept. "
+        "With own it has its own size, however large; several are averaged",
         above=0,
         maximum=1e6,
+        values="a number, above 0 and 1e+06 at most, `own`, or several of them",
+        metavar="X|own",
+        option=True,
     )
 
     start: str = kinds.choice(
@@ -242,6 +246,8 @@ class Recipe:
             )
         if self.padding != "zeros" and not isinstance(self.network, str):
             raise RecipeError("padding is for a VGG, another network has its own: leave it out")
+        if len(self.style_scales) > 1 and not styletut.losses.STYLE_LOSSES[self.style_loss].additive:
+            raise RecipeError(f"style_loss={self.style_loss!r} cannot be averaged over sizes: give one style_scale")
         if not self.layers and not self.tv_weight:
             raise RecipeError("nothing to optimise: give content layers, style layers or a total variation weight")
 
@@ -253,6 +259,11 @@ class Recipe:
         content = self.content_layers if self.content_weight else ()
         style = self.style_layers if self.style_weight else ()
         return tuple(dict.fromkeys([*content, *style]))
+
+    @property
+    def style_scales(self) -> tuple[float | str, ...]:
+        """What `style_scale` holds, as a tuple."""
+        return self.style_scale if isinstance(self.style_scale, tuple) else (self.style_scale,)
 
     @property
     def steps(self) -> int:

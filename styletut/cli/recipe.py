@@ -116,8 +116,8 @@ def parse_value(name: str, text: str) -> Any:
 
     >>> parse_value("optimizer", "adam"), parse_value("size", "300x500"), parse_value("rescale", "true")
     ('adam', (300, 500), True)
-    >>> parse_value("content_weight", ".3")
-    0.3
+    >>> parse_value("content_weight", ".3"), parse_value("style_scale", ".5,own")
+    (0.3, [0.5, 'own'])
 
     Raises:
         RecipeError: there is no such field.
@@ -130,11 +130,13 @@ def parse_value(name: str, text: str) -> Any:
             return None
         if sides := re.fullmatch(r"(\d{1,18})x(\d{1,18})", text):
             return int(sides[1]), int(sides[2])
+    if kind == "ratios" and "," in text and not text.startswith("["):
+        return [parse_value(name, part) for part in text.split(",")]
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = text
-        if kind == "number":  # .3 is none in JSON
+        if kind in ("number", "ratios"):  # .3 is none in JSON
             with contextlib.suppress(ValueError):
                 value = float(text)
     return text if kind in _TEXT and not isinstance(value, str) else value

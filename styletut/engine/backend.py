@@ -123,8 +123,11 @@ class Backend:
     def build(self, size: tuple[int, int], *, whole: bool = False) -> Objective:
         """The objective at ``size``, in one piece or as planned; in smaller tiles than planned if memory runs out."""
         content = scales.resized(self.inputs.content, size)
-        styles = [scales.style_at(style, size, self.recipe, self.minimum_side) for style in self.inputs.styles]
-        styles = [self.place(style) for style in self.colouring.styles(styles, content)]
+        by_scale = (
+            self.colouring.styles([self._style_at(style, size, scale) for style in self.inputs.styles], content)
+            for scale in self.recipe.style_scales
+        )
+        styles = [list(map(self.place, sizes)) for sizes in zip(*by_scale, strict=True)]
         content = self.place(self.colouring.content(content))
         while True:
             try:
@@ -134,7 +137,10 @@ class Backend:
                     raise
             self._shrink(size)
 
-    def _build(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
+    def _style_at(self, style: Tensor, size: tuple[int, int], scale: float | str) -> Tensor:
+        return scales.style_at(style, size, self.recipe, self.minimum_side, scale=scale, full=self.inputs.size)
+
+    def _build(self, content: Tensor, styles: list[list[Tensor]], tile: int | None) -> Objective:
         recipe, weights, masks = self.recipe, self.inputs.style_weights, self.inputs.masks
         if len(styles) != len(self.inputs.styles):  # one has become several, each with the colours of its content
             weights = None

@@ -77,10 +77,24 @@ def is_at_rest(inputs: Inputs, recipe: Recipe) -> bool:
     return recipe.strength == 0 and recipe.start == "content" and inputs.start is None
 
 
-def style_at(style: Tensor, size: tuple[int, int], recipe: Recipe, minimum: int) -> Tensor:
-    """The style for a picture of ``size``; never enlarged, nor made smaller than the deepest layer needs."""
-    sides = style.shape[-2:]
-    longer = max(1, round(max(size) * recipe.style_scale), math.ceil(minimum * max(sides) / min(sides)))
+def style_at(
+    style: Tensor,
+    size: tuple[int, int],
+    recipe: Recipe,
+    minimum: int,
+    *,
+    scale: float | str | None = None,
+    full: tuple[int, int] | None = None,
+) -> Tensor:
+    """The style for a picture of ``size``; never enlarged, nor made smaller than the deepest layer needs.
+
+    Args:
+        scale: one of the recipe's style scales (default: the first).
+        full: the picture's size at the finest scale (default: ``size``). At its own resolution a style shrinks with it.
+    """
+    sides, scale = style.shape[-2:], recipe.style_scales[0] if scale is None else scale
+    wanted = max(sides) * max(size) / max(full or size) if scale == "own" else max(size) * float(scale)
+    longer = max(1, round(wanted), math.ceil(minimum * max(sides) / min(sides)))
     return resize(style, longer, resample=recipe.resample)
 
 

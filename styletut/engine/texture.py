@@ -85,9 +85,10 @@ def prepare(
         if getattr(recipe, name) != none:
             raise RecipeError(f"a texture has no photograph: {name} must be {none!r}")
     rows, columns = _sides(recipe, styles)
-    if recipe.style_scale == 1:  # a style is never enlarged: then the coarser scales must not have it larger either
-        longest = max((max(each.shape[-2:]) for each in styles), default=1)
-        recipe = recipe.replace(style_scale=min(1.0, longest / max(rows, columns)))
+    if recipe.style_scale == 1 and max((max(each.shape[-2:]) for each in styles), default=0) < max(rows, columns):
+        recipe = recipe.replace(
+            style_scale="own"
+        )  # it is never enlarged, so that coarser scales must shrink it as well
     return torch.full((1, 3, rows, columns), 0.5), styles, recipe.replace(size=(rows, columns))
 
 

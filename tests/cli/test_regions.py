@@ -45,3 +45,11 @@ def test_masks_name_the_region_of_each_style_and_what_is_protected(
     assert "there is no file 'gone.png'" in capsys.readouterr().err
     assert main([*styles, *given, "-o", "left.png", "-q", *SHORT]) == 1  # what is read is never replaced
     assert np.array_equal(pixels("left.png"), left)
+
+
+def test_style_scales_have_an_option_and_are_kept(pair: list[str]) -> None:
+    assert main([*pair, "-o", "out.png", "-q", *SHORT, "--style-scale", ".5,own", "--strength", "0.5"]) == 0
+    made = read_manifest("out.png")["recipe"]
+    assert made["strength"] == 0.5 and made["style_scale"] == [0.5, "own"]
+    assert main([*pair, "-o", "again.png", "-q", "-r", "out.png"]) == 0
+    assert np.array_equal(pixels("out.png"), pixels("again.png"))

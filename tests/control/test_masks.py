@@ -156,6 +156,24 @@ def test_a_regions_loss_does_not_see_the_other_region(form: str) -> None:
         assert abs(float(after[f"style/{layer}/2"]) / float(before[f"style/{layer}/2"]) - 1) > 1e-4
 
 
+@pytest.mark.parametrize("form", ADDITIVE)
+def test_a_regions_statistic_is_normalised_by_its_area(form: str) -> None:
+    """A picture that is the style in the region has no loss there, however small or soft the region is."""
+    recipe = small(style_loss=form, style_layers=["relu1_1"], content_weight=0, tv_weight=0)
+    style, picture = rand(1, 3, 32, 32, seed=1), rand(1, 3, 32, 64)
+    inside = torch.zeros(1, 1, 32, 64)
+    inside[..., 2:30, 2:30] = 1  # of positions that see nothing of the other half
+    picture[..., :32] = style
+    of_style = Masks([inside], [inside[..., :32]]), Masks([inside / 4], [inside[..., :32]])
+    for given, area in zip(of_style, (1.0, 0.25), strict=True):
+        goal = build(rand(1, 3, 32, 64), [style], recipe, network=network(recipe), masks=given)
+        (term,) = goal.terms
+        assert isinstance(term, StyleTerm) and term.weights is not None
+        assert float(term.weights.mean()) == pytest.approx(1, rel=1e-12)
+        assert term.weight == pytest.approx(area * 28 * 28 / (32 * 64), rel=1e-6)
+        assert float(goal(picture)["total"]) < 1e-12 < float(goal(rand(1, 3, 32, 64, seed=3))["total"])
+
+
 def test_the_weights_of_regions_are_their_areas() -> None:
     """Each position is pulled as strongly as if its style were alone, whatever the area of the region."""
     recipe = small(style_layers=["relu1_1"])

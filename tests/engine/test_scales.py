@@ -103,6 +103,11 @@ def test_the_next_scale_begins_with_the_enlarged_picture_of_the_last(photo: Tens
         ((20, 16), {}, [(20, 16)]),  # never enlarged
         ((80, 80), {"style_scale": 1.5}, [(60, 60)]),
         ((80, 80), {"style_scale": 0.5}, [(20, 20)]),
+        ((80, 64), {"style_scale": "own"}, [(80, 64)]),  # larger than the content
+        ((80, 64), {"style_scale": "own", "scales": ((0.5, 1), (1.0, 1))}, [(40, 32), (80, 64)]),
+        ((20, 16), {"style_scale": "own", "scales": ((0.5, 1), (1.0, 1))}, [(10, 8), (20, 16)]),
+        ((80, 80), {"style_scale": (0.5, 1, "own")}, [(20, 20), (40, 40), (80, 80)]),
+        ((80, 80), {"style_scale": (0.5, 1), "colour": "luminance"}, [(20, 20), (40, 40)]),
     ],
 )
 def test_the_style_keeps_its_aspect_and_is_never_enlarged(
@@ -116,7 +121,7 @@ def test_the_style_keeps_its_aspect_and_is_never_enlarged(
     build = objective.build
 
     def look(content: Tensor, styles: Any, *args: Any, **kwargs: Any) -> objective.Objective:
-        seen.extend(tuple(s.shape[-2:]) for s in styles)
+        seen.extend(tuple(s.shape[-2:]) for sizes_of_one in styles for s in sizes_of_one)
         return build(content, styles, *args, **kwargs)
 
     monkeypatch.setattr(objective, "build", look)

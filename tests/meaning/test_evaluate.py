@@ -168,6 +168,9 @@ def test_the_network_is_the_trained_one() -> None:
     whole.load_state_dict(torch.load(folder / evaluate.WEIGHTS_FILE, weights_only=True))
     parts = dict(whole.named_children())
     with torch.inference_mode():
+        scaled = (samples.load("cat") * 255 - 127) / 128  # what EfficientNet-Lite was trained on
+        first = parts["_blocks"][0](parts["_swish"](parts["_bn0"](parts["_conv_stem"](scaled))))
+        assert torch.allclose(maps[2], first, atol=1e-4)
         deep = parts["_swish"](parts["_bn1"](parts["_conv_head"](maps[32]))).mean((2, 3))
         assert 281 <= int(parts["_fc"](deep).argmax()) <= 287
 
@@ -233,6 +236,15 @@ def test_frechet_distance_of_covariances_that_do_not_commute() -> None:
     distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * sqrtm(ca @ cb).real)
     power = b.square().sum(1).mean()
     assert evaluate.frechet_distance(a, b) == pytest.approx(float(distance / power), rel=1e-7)
+
+
+def test_structure_is_the_share_of_cosine_distances_that_lie_elsewhere() -> None:
+    """Two positions alike and one unlike them, against one and two; worked out by hand. Lengths do not count."""
+    one, other = torch.tensor([0.6, 0.8]), torch.tensor([-0.6, -0.8])
+    a = torch.stack([one, 3 * one, other], 1).view(1, 2, 1, 3)
+    b = torch.stack([one, other, other], 1).view(1, 2, 1, 3)
+    found = evaluate._structure_distance(dict.fromkeys((8, 16), a), dict.fromkeys((8, 16), b))
+    assert found == pytest.approx((0.5 + 1 + 0.5) / 3, abs=1e-6)
 
 
 def test_lab_is_that_of_scikit_image() -> None:
@@ -331,6 +343,13 @@ def test_the_rim_notices_a_frame_on_all_sides_or_some_and_not_one_that_the_photo
     assert evaluate.rim(framed(PAINTED), framed(CONTENT)) < 0.6 * full
     frames = [evaluate.rim(framed(PAINTED, width), CONTENT) for width in (1, 2, 4)]
     assert frames == sorted(frames)
+
+
+def test_what_changes_as_much_inside_as_at_the_border_is_no_rim() -> None:
+    flat, ramp = torch.full((1, 3, 64, 64), 0.5), torch.linspace(0.2, 0.8, 64)[:, None].expand(1, 3, 64, 64)
+    last = ramp.clone()
+    last[:, :, -8:] = 0.3
+    assert evaluate.rim(ramp, flat) < 0.1 < 0.2 < evaluate.rim(last, flat)
 
 
 def test_the_rim_notices_a_border_of_the_same_colours_that_is_smoother() -> None:

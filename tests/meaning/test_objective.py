@@ -196,6 +196,35 @@ def test_an_objective_needs_terms_and_each_a_name_of_its_own() -> None:
         Objective(None, [tv, tv])
 
 
+def whole_targets(goal: Objective) -> list[tuple[Tensor, ...]]:
+    return [term.target for term in goal.terms if isinstance(term, StyleTerm)]
+
+
+@pytest.mark.parametrize("form", ADDITIVE)
+def test_styles_are_blended_in_the_proportions_of_their_weights(form: str, tiny: Weights) -> None:
+    content, styles = rand(1, 3, 32, 40), [rand(1, 3, 40, 24), rand(1, 3, 30, 50) / 2]
+    chosen = recipe(tiny, style_loss=form)
+    net = double(chosen)
+    one, two = (whole_targets(build(content, [style], chosen, network=net)) for style in styles)
+    for weights, share in (([3, 1], 0.75), ([2, 0], 1.0), (None, 0.5)):
+        blend = whole_targets(build(content, styles, chosen, network=net, style_weights=weights))
+        for a, b, both in zip(one, two, blend, strict=True):
+            for x, y, found in zip(a, b, both, strict=True):
+                torch.testing.assert_close(found, share * x + (1 - share) * y, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", ADDITIVE)
+def test_a_style_at_several_sizes_is_their_mean(form: str, tiny: Weights) -> None:
+    content, sizes, other = rand(1, 3, 32, 40), [rand(1, 3, 40, 24), rand(1, 3, 20, 12)], rand(1, 3, 30, 30)
+    chosen = recipe(tiny, style_loss=form)
+    net = double(chosen)
+    one, two, three = (whole_targets(build(content, [each], chosen, network=net)) for each in (*sizes, other))
+    found = whole_targets(build(content, [sizes, other], chosen, network=net, style_weights=[1, 3]))
+    for a, b, c, both in zip(one, two, three, found, strict=True):
+        for x, y, z, mean in zip(a, b, c, both, strict=True):
+            torch.testing.assert_close(mean, (x + y) / 8 + 0.75 * z, rtol=1e-7, atol=1e-12)
+
+
 def test_a_network_at_hand_is_used(tiny: Weights, photo: Tensor, painting: Tensor) -> None:
     net = VGG(["relu1_1", "relu2_1", "relu3_1"], weights=tiny)
     goal = build(photo, painting, recipe(tiny), network=net)

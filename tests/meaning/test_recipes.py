@@ -376,6 +376,11 @@ WRONG: list[tuple[str, Any]] = [
     ("size", True),
     ("style_scale", 0.0),
     ("style_scale", -1.0),
+    ("style_scale", "its own"),
+    ("style_scale", ()),
+    ("style_scale", (1.0, "0.5")),
+    ("style_scale", (1.0, (0.5,))),
+    ("style_scale", (1.0, 0.0)),
     ("colour_strength", 1.5),
     ("start_mix", 1.5),
     ("start_mix", -0.1),
@@ -823,3 +828,15 @@ def test_recipes_are_read_without_torch() -> None:
     code = "import sys; from styletut import recipes; recipes.fields(), recipes.names(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_style_scales_are_one_or_several_numbers_or_own() -> None:
+    cases: list[tuple[Any, Any]] = [(2, 2.0), ("own", "own"), ([0.5], 0.5), ([1, "own"], (1.0, "own"))]
+    for value, kept in cases:
+        recipe = Recipe(style_scale=value)
+        assert recipe.style_scale == kept and Recipe.from_json(recipe.to_json()) == recipe
+    assert Recipe().style_scales == (1.0,) and Recipe(style_scale=("own", 1)).style_scales == ("own", 1.0)
+    with pytest.raises(RecipeError, match="at most, or own, not 'its own'"):
+        Recipe(style_scale="its own")
+    with pytest.raises(RecipeError, match="style_loss='sliced-wasserstein' cannot be averaged over sizes"):
+        Recipe(style_scale=(1, 0.5), style_loss="sliced-wasserstein")
