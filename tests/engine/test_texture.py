@@ -207,11 +207,14 @@ def test_a_run_with_another_padding_resumes_exactly(
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_half_precision_comes_near_to_float32_in_tiles_too(padding: str, precision: str, blobs: Tensor) -> None:
     content = F.interpolate(blobs, size=(64, 80), mode="bilinear")
-    changes: dict[str, Any] = {"padding": padding, "pooling": "max-same", "scales": ((1.0, 1),)}
-    reference = totals(paint(content, blobs, SMALL.replace(precision="float32", **changes)))[0]
+    changes: dict[str, Any] = {"padding": padding, "pooling": "max-same", "scales": ((1.0, 1),)} | OPTIMIZERS["sgd"]
+    exact = paint(content, blobs, SMALL.replace(precision="float32", **changes))
+    step = exact.picture - content
     for tile in (None, 32):
-        loss = totals(paint(content, blobs, SMALL.replace(precision=precision, **changes), tile=tile))[0]
-        assert loss == pytest.approx(reference, rel=0.02)
+        half = paint(content, blobs, SMALL.replace(precision=precision, **changes), tile=tile)
+        assert totals(half)[0] == pytest.approx(totals(exact)[0], rel=0.02)
+        # SGD's step is the gradient; rounding decides differently at a few ReLUs.
+        assert float(F.cosine_similarity((half.picture - content).flatten(), step.flatten(), dim=0)) > 0.99
 
 
 def test_an_estimate_of_a_picture_that_wraps_is_made_at_a_size_that_does(blobs: Tensor) -> None:
