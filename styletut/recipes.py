@@ -370,7 +370,7 @@ def fields() -> tuple[Field, ...]:
     """What the fields of a recipe mean and may hold, in their order.
 
     >>> [f.name for f in fields() if f.kind == "choice"][:3]
-    ['preprocessing', 'pooling', 'content_loss']
+    ['preprocessing', 'pooling', 'padding']
     """
     return kinds.fields_of(Recipe)
 

@@ -41,7 +41,8 @@ def texture(
         seamless: the texture tiles: its right edge goes on at its left, and its bottom at its top. All convolutions and
             total variation wrap round (``padding="circular"``), and sides are rounded up to multiples of the deepest
             layer's stride, 16 for ``fast``; a `SizeWarning` says so.
-        progress, callback, **options: as of `stylize`: where and how to run, and fields of the recipe to change.
+        progress, callback: as of `stylize`.
+        **options: as of `stylize`: where and how to run, and fields of the recipe to change.
 
     Raises:
         RecipeError: something asks for a photograph, or the size is too small for the recipe's layers.
