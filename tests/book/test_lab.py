@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,13 +22,11 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 120  # seconds: JupyterLab is large, and a machine may be busy
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(6 * PATIENCE),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path"),
     pytest.mark.skipif(importlib.util.find_spec("notebook") is None, reason="no JupyterLab: pip install notebook"),
 ]
 
@@ -115,16 +112,6 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
             yield address
         finally:
             process.terminate()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield running
-        running.close()
 
 
 class Notebook:

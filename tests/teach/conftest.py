@@ -1,4 +1,4 @@
-"""A real browser, and ipywidgets."""
+"""A page of a real browser, and ipywidgets."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from teach_helpers import CHROMIUM
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=options)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +13,6 @@ import torch
 from PIL import Image
 
 from styletut import figures
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 def picture(rows: int = 24, cols: int = 36, colour: tuple[float, float, float] = (0.9, 0.1, 0.1)) -> torch.Tensor:
