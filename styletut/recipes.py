@@ -1,9 +1,10 @@
-"""A recipe is the complete configuration of a run; seven of them have names.
+"""A recipe is the complete configuration of a run; eight of them have names.
 
 `Recipe` holds every choice: network, layers, losses, start, optimiser, sizes, steps, precision, seed. Defaults live
 here and nowhere else. What a field means and may hold is said where it is declared: the checks, the command line, the
 controls of a notebook (`fields`) and this page are made from that. Five recipes reproduce published systems to the
-digit, ``gatys`` is the paper's, and ``fast`` is the one that looks best soonest.
+digit, ``gatys`` is the paper's, ``gram`` has the losses that the book's chapters explain, and ``fast`` is the one that
+looks best soonest.
 """
 
 from __future__ import annotations
@@ -399,6 +400,26 @@ _NAMED: dict[str, Callable[[], Recipe]] = {
     "fast": lambda: Recipe(
         name="fast",
         source="styletut; chosen by looking, see benchmarks/candidates.py",
+        note="Losses without units, so that weights mean the same at every layer and size; coarse to fine.",
+        content_layers={"relu4_2": 1.0},
+        content_weight=0.1,
+        content_loss="relative",
+        style_layers=_FIFTHS,
+        style_weight=1.0,
+        style_loss="relative",
+        tv_weight=0.1,
+        tv_loss="squared",
+        tv_reduction="mean",
+        size=512,
+        optimizer="lbfgs",
+        memory=10,
+        keep_grey=True,
+        scales=((0.25, 150), (0.5, 100), (1.0, 60)),
+        precision="auto",
+    ),
+    "gram": lambda: Recipe(
+        name="gram",
+        source="styletut; the losses of the book's chapters",
         note="Losses without units, so that weights mean the same at every layer and size; coarse to fine.",
         content_layers={"relu4_2": 1.0},
         content_weight=0.1,

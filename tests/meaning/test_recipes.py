@@ -24,7 +24,7 @@ from styletut import recipes, vgg
 from styletut.errors import LayerError, RecipeError, StyletutError
 from styletut.recipes import Recipe
 
-NAMES = ("fast", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool")
+NAMES = ("fast", "gram", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool")
 FIRST_OF_EACH_BLOCK = {f"relu{block}_1": 0.2 for block in range(1, 6)}
 
 # Typed from the published systems, not from the code.
@@ -162,6 +162,29 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "tv_weight": 0.0,
         "start": "noise",
         "optimizer": "lbfgs",
+    },
+    "gram": {  # what the chapters print
+        "network": "vgg19",
+        "pooling": "max",
+        "padding": "zeros",
+        "size": 512,
+        "content_layers": {"relu4_2": 1.0},
+        "content_loss": "relative",
+        "style_layers": FIRST_OF_EACH_BLOCK,
+        "style_loss": "relative",
+        "tv_loss": "squared",
+        "tv_range": 1.0,
+        "tv_reduction": "mean",
+        "content_weight": 0.1,
+        "style_weight": 1.0,
+        "tv_weight": 0.1,
+        "start": "content",
+        "optimizer": "lbfgs",
+        "evaluations": 1,
+        "memory": 10,
+        "line_search": False,
+        "decorrelation": 0.0,
+        "scales": ((0.25, 150), (0.5, 100), (1.0, 60)),
     },
 }
 
@@ -549,8 +572,8 @@ def test_the_order_of_layers_stays_as_it_was_given() -> None:
     assert list(recipe.style_layers) == list(Recipe.from_json(recipe.to_json()).style_layers) == ["relu2_1", "relu1_1"]
 
 
-def test_only_fast_keeps_grey_pictures_grey_and_all_recipes_resample_bicubically() -> None:
-    assert [name for name in NAMES if recipes.get(name).keep_grey] == ["fast"]
+def test_only_recipes_of_our_own_keep_grey_pictures_grey_and_all_recipes_resample_bicubically() -> None:
+    assert [name for name in NAMES if recipes.get(name).keep_grey] == ["fast", "gram"]
     assert {recipes.get(name).resample for name in NAMES} == {"bicubic"}
 
 
