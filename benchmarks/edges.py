@@ -5,7 +5,7 @@
 
 For each padding and pooling, the mean square of the style losses' gradient in the outer 12 pixels of each side, over
 that of the inside: 1 is a side that moves as much as the inside. No content and no total variation, the layers, weights
-and noise of `fast`, the real network; mean of three seeds.
+and noise of `gram`, the real network; mean of three seeds.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def energies(goal: Objective, size: tuple[int, int], seed: int, stride: int | No
 
 def measure(padding: str, pooling: str, size: tuple[int, int], *, mirror: bool) -> list[float]:
     """The mean over the seeds, for each side."""
-    recipe = recipes.get("fast").replace(content_weight=0, tv_weight=0, padding=padding, pooling=pooling)
+    recipe = recipes.get("gram").replace(content_weight=0, tv_weight=0, padding=padding, pooling=pooling)
     style = resize(samples.load(STYLE), max(size))
     goal = objective.build(torch.zeros(1, 3, *size), style, recipe)
     assert isinstance(goal.network, vgg.VGG)

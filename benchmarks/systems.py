@@ -1,4 +1,4 @@
-"""How far do the five published systems, `gatys` and `fast` come in the same few minutes?
+"""How far do the five published systems, `gatys` and `gram` come in the same few minutes?
 
     python benchmarks/systems.py --minutes 3
 
@@ -11,7 +11,7 @@ and writes beside this file
     systems/             the single pictures, from which the sheet is drawn again
 
 A system that is in systems.json already is not run again: after an interruption, the same command continues.
-`--only lbfgs fast` runs those two again.
+`--only lbfgs gram` runs those two again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from torch import Tensor
 import styletut as st
 from styletut.files import write_atomically
 
-SYSTEMS = ("keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool", "gatys", "fast")
+SYSTEMS = ("keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool", "gatys", "gram")
 CHANGES: dict[str, dict[str, Any]] = {"lbfgs": {"network": "vgg19", "weights": "oxford"}}
 WHY = {
     "lbfgs": "VGG-19 in place of VGG-16, whose weights need a download",

@@ -266,19 +266,19 @@ def test_systems_are_recipes_files_variants_and_known_settings(tmp_path: Path, m
 
 def test_a_budget_is_shared_out_over_the_scales(monkeypatch: pytest.MonkeyPatch) -> None:
     quality = script("quality", monkeypatch)
-    fast, gatys = styletut.recipes.get("fast"), styletut.recipes.get("gatys")
+    gram, gatys = styletut.recipes.get("gram"), styletut.recipes.get("gatys")
     options: Any = argparse.Namespace(size=64, evaluations=None, seconds=None)
     assert (
-        quality.budgeted(fast, options, 1.0).scales == fast.scales and quality.budgeted(fast, options, 1.0).size == 64
+        quality.budgeted(gram, options, 1.0).scales == gram.scales and quality.budgeted(gram, options, 1.0).size == 64
     )
     options.evaluations = 31
-    assert quality.budgeted(fast, options, 1.0).scales == ((0.25, 15), (0.5, 10), (1.0, 6))
+    assert quality.budgeted(gram, options, 1.0).scales == ((0.25, 15), (0.5, 10), (1.0, 6))
     assert quality.budgeted(gatys, options, 1.0).steps == 1  # of 25 evaluations
     options.evaluations, options.seconds = None, 20.0
-    assert quality.budgeted(fast, options, 40.0).steps == fast.steps // 2
-    assert quality.budgeted(fast, options, 5.0).steps == fast.steps * 4
-    assert quality.budgeted(fast, options, 40.0, 10.0).steps == round(fast.steps / 4)
-    assert quality.budgeted(fast, options, 40.0, 30.0).steps == 1
+    assert quality.budgeted(gram, options, 40.0).steps == gram.steps // 2
+    assert quality.budgeted(gram, options, 5.0).steps == gram.steps * 4
+    assert quality.budgeted(gram, options, 40.0, 10.0).steps == round(gram.steps / 4)
+    assert quality.budgeted(gram, options, 40.0, 30.0).steps == 1
 
 
 def test_seconds_of_a_run_are_foretold_from_those_of_each_scales_steps(monkeypatch: pytest.MonkeyPatch) -> None:
