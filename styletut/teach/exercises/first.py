@@ -11,7 +11,7 @@ from .kinds import Function, Value, random_features
 
 
 def _deepest() -> str:
-    network = objective.network(recipes.get("fast"))
+    network = objective.network(recipes.get("gram"))
     assert network is not None
     return network.layers[-1]
 
@@ -38,7 +38,7 @@ EXERCISES: dict[str, Value | Function] = {
         expected=_deepest,
         slips={
             "That is where the content is read. Where is the style?": lambda: next(
-                iter(recipes.get("fast").content_layers)
+                iter(recipes.get("gram").content_layers)
             )
         },
     ),

@@ -15,7 +15,7 @@ def _operations(name: str, inputs: int, size: int, *, filters: int = 9, each: in
 
 
 def _steps(power: int = 2) -> float:
-    return sum(share**power * steps for share, steps in recipes.get("fast").scales)
+    return sum(share**power * steps for share, steps in recipes.get("gram").scales)
 
 
 EXERCISES: dict[str, Value | Function] = {
