@@ -22,7 +22,7 @@ from styletut.recipes import Recipe
 from styletut.vgg import Weights
 
 SOURCE = Path(inspect.getfile(minimal)).read_text(encoding="utf-8")
-FAST = st.recipes.get("fast").replace(precision="float64")
+GRAM = st.recipes.get("gram").replace(precision="float64")
 USAGE = "usage: python -m styletut.minimal PHOTO PAINTING OUT"
 
 
@@ -67,11 +67,11 @@ def test_of_the_package_it_imports_the_weights_alone() -> None:
 
 
 def test_its_constants_are_those_of_the_recipe() -> None:
-    assert dict(FAST.content_layers) == {minimal.CONTENT_LAYER: 1.0}
-    assert dict(FAST.style_layers) == dict.fromkeys(minimal.STYLE_LAYERS, 1 / len(minimal.STYLE_LAYERS))
-    weights = (FAST.content_weight, FAST.style_weight, FAST.tv_weight)
+    assert dict(GRAM.content_layers) == {minimal.CONTENT_LAYER: 1.0}
+    assert dict(GRAM.style_layers) == dict.fromkeys(minimal.STYLE_LAYERS, 1 / len(minimal.STYLE_LAYERS))
+    weights = (GRAM.content_weight, GRAM.style_weight, GRAM.tv_weight)
     assert weights == (minimal.CONTENT_WEIGHT, minimal.STYLE_WEIGHT, minimal.TV_WEIGHT)
-    assert FAST.size == minimal.SIZE
+    assert GRAM.size == minimal.SIZE
 
 
 # ---------------------------------------------------------------------------------------------------- the same numbers
@@ -90,9 +90,9 @@ def test_its_features_are_the_networks(photo: Tensor, vgg: dict[str, Tensor]) ->
 
 @pytest.mark.numerical
 def test_each_loss_and_its_gradient_are_the_engines(photo: Tensor, painting: Tensor, vgg: dict[str, Tensor]) -> None:
-    network = st.objective.network(FAST)
+    network = st.objective.network(GRAM)
     assert network is not None
-    objective = st.objective.build(photo, painting, FAST, network=network.double())
+    objective = st.objective.build(photo, painting, GRAM, network=network.double())
     content = minimal.features(photo, vgg)[minimal.CONTENT_LAYER]
     style = {k: minimal.gram(x) for k, x in minimal.features(painting, vgg).items()}
     noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -131,7 +131,7 @@ def test_ten_steps_give_the_engines_picture(
     photo: Tensor, painting: Tensor, adam: bool, changes: dict[str, object]
 ) -> None:
     ours = minimal.paint(photo, painting, 10, adam)
-    theirs = engines_picture(photo, painting, FAST.replace(**changes))
+    theirs = engines_picture(photo, painting, GRAM.replace(**changes))
     assert (ours - photo).abs().max() > 0.1  # it has been moved
     torch.testing.assert_close(ours.float(), theirs, rtol=0, atol=1e-7)  # float32's last digit
 

@@ -45,7 +45,7 @@ def network() -> Sequential:
 
 @pytest.fixture
 def recipe(network: Sequential) -> Recipe:
-    return st.recipes.get("fast").replace(
+    return st.recipes.get("gram").replace(
         network=network,
         content_layers={"3": 1.0},
         style_layers={"1": 0.5, "4": 0.5},
