@@ -32,7 +32,7 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 
 
 def small(**changes: Any) -> Recipe:
-    return st.recipes.get("fast").replace(size=None, weights=TINY, **changes)
+    return st.recipes.get("gram").replace(size=None, weights=TINY, **changes)
 
 
 def network(recipe: Recipe) -> vgg.VGG:

@@ -30,7 +30,7 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 
 
 def small(**changes: Any) -> Recipe:
-    return st.recipes.get("fast").replace(size=None, weights=TINY, **changes)
+    return st.recipes.get("gram").replace(size=None, weights=TINY, **changes)
 
 
 def network(recipe: Recipe) -> vgg.VGG:
@@ -87,7 +87,7 @@ def test_strength_in_tiles_has_the_same_losses_and_gradient(form: str) -> None:
 
 
 MOVED: dict[str, dict[str, Any]] = {
-    "fast": {},
+    "gram": {},
     "in other coordinates": {"decorrelation": 0.5},
     "in other units": {"pixel_range": 255.0},
     "line search": {"line_search": True, "evaluations": 5},
