@@ -26,8 +26,8 @@ from styletut.losses import TV_FORMS
 from styletut.lowmem import gradients
 
 TINY = vgg.random_weights(width=0.1)
-FAST = st.recipes.get("fast").replace(weights=TINY, size=None)
-NETWORK = objective.network(FAST)
+GRAM = st.recipes.get("gram").replace(weights=TINY, size=None)
+NETWORK = objective.network(GRAM)
 SIZE = (1500, 2000)
 
 
@@ -122,9 +122,9 @@ def test_a_container_counts_where_it_leaves_less_than_the_machine_has(monkeypatc
 
 
 def test_a_refusal_shows_by_how_much_it_does_not_fit() -> None:
-    smallest = memory.needed(FAST, NETWORK, SIZE, "float32", tile=memory.TILES[-1], pairs=memory.PAIRS[-1])
+    smallest = memory.needed(GRAM, NETWORK, SIZE, "float32", tile=memory.TILES[-1], pairs=memory.PAIRS[-1])
     with pytest.raises(RecipeError) as caught:
-        memory.plan(FAST, NETWORK, SIZE, "float32", budget=smallest - 1)
+        memory.plan(GRAM, NETWORK, SIZE, "float32", budget=smallest - 1)
     found = re.search(r"takes ([0-9,]+) MB at least, and it may take ([0-9,]+) MB", str(caught.value))
     assert found is not None
     least, budget = (int(number.replace(",", "")) for number in found.groups())
@@ -132,26 +132,26 @@ def test_a_refusal_shows_by_how_much_it_does_not_fit() -> None:
 
 
 def test_what_is_not_limited_is_computed_whole() -> None:
-    assert memory.plan(FAST, NETWORK, SIZE, "float32") == memory.Plan(
-        None, FAST.memory, memory.needed(FAST, NETWORK, SIZE, "float32")
+    assert memory.plan(GRAM, NETWORK, SIZE, "float32") == memory.Plan(
+        None, GRAM.memory, memory.needed(GRAM, NETWORK, SIZE, "float32")
     )
 
 
 @given(budget=some.integers(10**8, 4 * 10**9))
 def test_a_plan_keeps_to_its_budget_and_is_the_first_that_does(budget: int) -> None:
     try:
-        found = memory.plan(FAST, NETWORK, SIZE, "float32", budget=budget)
+        found = memory.plan(GRAM, NETWORK, SIZE, "float32", budget=budget)
     except RecipeError:
-        smallest = memory.needed(FAST, NETWORK, SIZE, "float32", tile=memory.TILES[-1], pairs=memory.PAIRS[-1])
+        smallest = memory.needed(GRAM, NETWORK, SIZE, "float32", tile=memory.TILES[-1], pairs=memory.PAIRS[-1])
         assert smallest > budget
         return
     assert found.bytes <= budget
-    assert found.bytes == memory.needed(FAST, NETWORK, SIZE, "float32", tile=found.tile, pairs=found.pairs)
+    assert found.bytes == memory.needed(GRAM, NETWORK, SIZE, "float32", tile=found.tile, pairs=found.pairs)
     if found.tile is not None:  # a larger one would not have done
         larger = [None, *(side for side in memory.TILES if found.tile < side < max(SIZE))]
-        assert all(memory.needed(FAST, NETWORK, SIZE, "float32", tile=t, pairs=found.pairs) > budget for t in larger)
-    if found.pairs < FAST.memory:  # nor would it with all that the recipe remembers
-        assert memory.needed(FAST, NETWORK, SIZE, "float32", tile=memory.TILES[-1]) > budget
+        assert all(memory.needed(GRAM, NETWORK, SIZE, "float32", tile=t, pairs=found.pairs) > budget for t in larger)
+    if found.pairs < GRAM.memory:  # nor would it with all that the recipe remembers
+        assert memory.needed(GRAM, NETWORK, SIZE, "float32", tile=memory.TILES[-1]) > budget
 
 
 @pytest.mark.parametrize("decorrelation", [0.0, 0.5])
@@ -161,7 +161,7 @@ def test_a_plan_keeps_to_its_budget_and_is_the_first_that_does(budget: int) -> N
 def test_every_picture_of_a_batch_takes_the_same_and_the_rest_is_there_once(
     optimizer: str, evaluations: int, precision: str, bytes_each: int, tile: int | None, decorrelation: float
 ) -> None:
-    recipe = FAST.replace(optimizer=optimizer, learning_rate=0.1, evaluations=evaluations, decorrelation=decorrelation)
+    recipe = GRAM.replace(optimizer=optimizer, learning_rate=0.1, evaluations=evaluations, decorrelation=decorrelation)
     one, two, three = (memory.needed(recipe, NETWORK, SIZE, precision, batch=b, tile=tile) for b in (1, 2, 3))
     assert three - two == pytest.approx(two - one, rel=1e-9)
     once = (memory.SCRATCH + (memory.PIECES if tile else 0)) * bytes_each
@@ -170,13 +170,13 @@ def test_every_picture_of_a_batch_takes_the_same_and_the_rest_is_there_once(
 
 
 def test_what_content_and_coordinates_take() -> None:
-    taken = memory.needed(FAST, NETWORK, SIZE, "float32", batch=2)
-    assert FAST.content_layers == {"relu4_2": 1.0}, "512 channels, one position for 8 x 8 pixels"
-    without = memory.needed(FAST.replace(content_weight=0), NETWORK, SIZE, "float32", batch=2)
+    taken = memory.needed(GRAM, NETWORK, SIZE, "float32", batch=2)
+    assert GRAM.content_layers == {"relu4_2": 1.0}, "512 channels, one position for 8 x 8 pixels"
+    without = memory.needed(GRAM.replace(content_weight=0), NETWORK, SIZE, "float32", batch=2)
     assert taken - without == 2 * (1500 * 2000) // 64 * 512 * 4
     for precision, bytes_each in (("bfloat16", 4), ("float32", 4), ("float64", 8)):  # pictures are never in bfloat16
         plain, filtered = (
-            memory.needed(FAST.replace(decorrelation=d), NETWORK, SIZE, precision, batch=2) for d in (0.0, 0.5)
+            memory.needed(GRAM.replace(decorrelation=d), NETWORK, SIZE, precision, batch=2) for d in (0.0, 0.5)
         )
         assert filtered - plain == 2 * 3 * 1500 * 2000 * bytes_each
 
@@ -184,35 +184,35 @@ def test_what_content_and_coordinates_take() -> None:
 def test_a_plan_is_made_for_the_batch_and_the_processes_that_there_are() -> None:
     every: list[dict[str, Any]] = [{"batch": 3}, {"workers": 3}]
     for options in every:
-        found = memory.plan(FAST, NETWORK, SIZE, "float32", **options)
-        assert found.bytes == memory.needed(FAST, NETWORK, SIZE, "float32", **options)
-        assert found.bytes != memory.needed(FAST, NETWORK, SIZE, "float32")
+        found = memory.plan(GRAM, NETWORK, SIZE, "float32", **options)
+        assert found.bytes == memory.needed(GRAM, NETWORK, SIZE, "float32", **options)
+        assert found.bytes != memory.needed(GRAM, NETWORK, SIZE, "float32")
 
 
 def test_of_a_picture_that_processes_share_each_takes_its_strip() -> None:
-    alone, two, four = (memory.needed(FAST, NETWORK, SIZE, "float32", workers=n) for n in (1, 2, 4))
+    alone, two, four = (memory.needed(GRAM, NETWORK, SIZE, "float32", workers=n) for n in (1, 2, 4))
     assert alone > two > four
-    assert memory.needed(FAST, NETWORK, SIZE, "float32", tile=512, workers=2) == memory.needed(
-        FAST, NETWORK, SIZE, "float32", tile=512
+    assert memory.needed(GRAM, NETWORK, SIZE, "float32", tile=512, workers=2) == memory.needed(
+        GRAM, NETWORK, SIZE, "float32", tile=512
     )
 
 
 def test_the_larger_the_tiles_the_more_they_take() -> None:
-    taken = [memory.needed(FAST, NETWORK, SIZE, "float32", tile=side) for side in memory.TILES]
+    taken = [memory.needed(GRAM, NETWORK, SIZE, "float32", tile=side) for side in memory.TILES]
     assert taken == sorted(taken, reverse=True)
 
 
 @pytest.mark.parametrize(("optimizer", "remembers"), [("lbfgs", True), ("adam", False), ("sgd", False)])
 def test_what_the_optimiser_keeps_counts(optimizer: str, remembers: bool) -> None:
-    recipe = FAST.replace(optimizer=optimizer, learning_rate=1.0)
+    recipe = GRAM.replace(optimizer=optimizer, learning_rate=1.0)
     one, ten = (memory.needed(recipe, NETWORK, SIZE, "float32", pairs=pairs) for pairs in (1, 10))
     assert ten - one == (9 * 2 * 3 * 4 * SIZE[0] * SIZE[1] if remembers else 0)
 
 
 def test_a_tile_that_is_given_is_kept() -> None:
-    assert memory.plan(FAST, NETWORK, SIZE, "float32", tile=300).tile == 300
+    assert memory.plan(GRAM, NETWORK, SIZE, "float32", tile=300).tile == 300
     with pytest.raises(RecipeError, match=r"2000 x 1500 takes [0-9,]+ MB at least, and it may take 300 MB"):
-        memory.plan(FAST, NETWORK, SIZE, "float32", tile=300, budget=3 * 10**8)
+        memory.plan(GRAM, NETWORK, SIZE, "float32", tile=300, budget=3 * 10**8)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_an_optimiser_has_no_more_copies_of_the_picture_than_the_plan_counts(
     optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From its leaf, its gradient and the best picture to what a step of it needs."""
-    recipe = FAST.replace(optimizer=optimizer, learning_rate=0.01, memory=3, scales=((1.0, 6),), decorrelation=0.0)
+    recipe = GRAM.replace(optimizer=optimizer, learning_rate=0.01, memory=3, scales=((1.0, 6),), decorrelation=0.0)
     size = (64, 64)
     picture = torch.rand(1, 3, *size)
     run = st.iterate(picture, picture, recipe, device="cpu")
@@ -319,7 +319,7 @@ def test_without_a_network_a_run_takes_what_its_plan_says(
     optimizer: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gradients, "STRIP", 64 * 4)
-    recipe = FAST.replace(
+    recipe = GRAM.replace(
         optimizer=optimizer, learning_rate=0.01, memory=3, scales=((1.0, 6),), decorrelation=0.5,
         content_weight=0, style_weight=0, tv_weight=0.01, tv_loss=form, precision="float32",
     )  # fmt: skip
@@ -336,7 +336,7 @@ def test_without_a_network_a_run_takes_what_its_plan_says(
 @pytest.mark.parametrize("pooling", ["max", "average", "max-same"])
 def test_what_a_plan_says_of_the_tape_is_what_the_tape_keeps(pooling: str) -> None:
     size = (64, 48)
-    network = objective.network(FAST.replace(pooling=pooling, weights=vgg.random_weights()))
+    network = objective.network(GRAM.replace(pooling=pooling, weights=vgg.random_weights()))
     assert network is not None
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     made = tape.Tape(network, torch.rand(1, 3, *size), lambda *_: None)
@@ -349,7 +349,7 @@ def test_padding_that_copies_a_map_and_halos_that_wrap_are_planned_for() -> None
     weights = vgg.random_weights(width=0.1)
 
     def planned(padding: str, tile: int | None = None) -> int:
-        recipe = FAST.replace(padding=padding, weights=weights)
+        recipe = GRAM.replace(padding=padding, weights=weights)
         return memory.needed(recipe, objective.network(recipe), (1024, 1024), "float32", tile=tile)
 
     assert planned("zeros") < planned("replicate") == planned("reflect")
@@ -360,7 +360,7 @@ def test_padding_that_copies_a_map_and_halos_that_wrap_are_planned_for() -> None
 def test_tiles_take_something_beside_their_own_share() -> None:
     """Memory that is given back in pieces is not all used again."""
     size = (512, 512)
-    whole, tiled = (memory.needed(FAST, NETWORK, size, "float32", tile=tile) for tile in (None, 512))
+    whole, tiled = (memory.needed(GRAM, NETWORK, size, "float32", tile=tile) for tile in (None, 512))
     assert tiled - whole == memory.PIECES * 4 > 10**8
 
 

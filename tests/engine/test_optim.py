@@ -21,7 +21,7 @@ from styletut.engine.optim import LBFGS, Spectrum
 pytestmark = pytest.mark.numerical
 
 TINY = vgg.random_weights(width=0.1)
-SMALL = st.recipes.get("fast").replace(weights=TINY, size=None, scales=((1.0, 12),), precision="float32")
+SMALL = st.recipes.get("gram").replace(weights=TINY, size=None, scales=((1.0, 12),), precision="float32")
 
 
 def bowl(curvatures: Tensor) -> Callable[[Tensor], Tensor]:

@@ -236,7 +236,7 @@ def test_pictures_take_no_more_than_their_share_of_the_time(
 
 
 def test_the_thumbnail_is_the_picture_averaged(photo: Tensor, painting: Tensor, tiny: Weights) -> None:
-    run = st.iterate(photo, painting, weights=tiny, scales=((1.0, 1),))
+    run = st.iterate(photo, painting, "gram", weights=tiny, scales=((1.0, 1),))
     assert progress.thumbnail(run).size == (40, 32)
     small = progress.thumbnail(run, 20)
     assert small.size == (20, 16)
@@ -275,9 +275,9 @@ def test_losses_that_have_no_logarithm_are_left_out() -> None:
 CELL = """\
 import torch, styletut as st
 from styletut import vgg
-picture = torch.rand(1, 3, 24, 32)
+photo, painting = torch.rand(2, 1, 3, 24, 32)
 def paint(steps):
-    return st.stylize(picture, picture, weights=vgg.random_weights(width=0.1), scales=((1.0, steps),))
+    return st.stylize(photo, painting, weights=vgg.random_weights(width=0.1), scales=((1.0, steps),))
 """
 
 
