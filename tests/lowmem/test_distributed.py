@@ -45,7 +45,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 def everything(shared: bool) -> dict[str, Any]:
     """Gradients of the objective and pictures of whole runs, by all processes together or by one."""
     weights = vgg.random_weights(width=0.1)
-    recipe = recipes.get("fast").replace(weights=weights, size=None, precision="float64", tv_weight=0.3)
+    recipe = recipes.get("gram").replace(weights=weights, size=None, precision="float64", tv_weight=0.3)
     found: dict[str, Any] = {}
     for size in SIZES:
         generator = torch.Generator().manual_seed(1)
@@ -119,7 +119,7 @@ def with_padding(shared: bool) -> dict[str, Tensor]:
     photo, painting, picture = (torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) for _ in range(3))
     found: dict[str, Tensor] = {}
     for padding in vgg.PADDINGS:
-        recipe = recipes.get("fast").replace(
+        recipe = recipes.get("gram").replace(
             weights=weights, size=None, precision="float64", padding=padding, pooling="max-same", tv_weight=0.3,
             style_layers={"relu1_1": 1.0, "relu3_1": 1.0}, content_layers={"relu3_2": 1.0}, scales=((0.5, 2), (1.0, 2)),
         )  # fmt: skip
@@ -153,7 +153,7 @@ def test_two_processes_see_beyond_the_edges_as_one_does(tmp_path: Path) -> None:
 def with_masks(shared: bool) -> dict[str, Tensor]:
     """Gradients of every style loss with masks, and the picture of a run, by all processes together or by one."""
     weights, size = vgg.random_weights(width=0.1), (101, 83)
-    recipe = recipes.get("fast").replace(weights=weights, size=None, precision="float64", scales=((0.5, 2), (1.0, 2)))
+    recipe = recipes.get("gram").replace(weights=weights, size=None, precision="float64", scales=((0.5, 2), (1.0, 2)))
     generator = torch.Generator().manual_seed(1)
     photo, first, second, picture = (
         torch.rand(1, 3, *size, generator=generator, dtype=torch.float64) for _ in range(4)
@@ -194,7 +194,7 @@ def apart(case: str) -> dict[str, Any]:
     size = (48, 40) if "in strips" in case else (24, 40)
     generator = torch.Generator().manual_seed(2)
     photo, painting = (torch.rand(1, 3, *size, generator=generator) for _ in range(2))
-    recipe = recipes.get("fast").replace(
+    recipe = recipes.get("gram").replace(
         weights=vgg.random_weights(width=0.1), size=None, precision="float32", scales=((1.0, 3), (1.0, 3))
     )
     run = st.iterate(photo, painting, recipe, shared=True, device="cpu")
@@ -274,7 +274,7 @@ def plan_of(run: st.Run) -> tuple[int | None, int, int]:
 
 def large() -> tuple[Any, ...]:
     picture = torch.rand(1, 3, 640, 480)
-    recipe = recipes.get("fast").replace(weights=vgg.random_weights(width=0.1), size=None, precision="float32")
+    recipe = recipes.get("gram").replace(weights=vgg.random_weights(width=0.1), size=None, precision="float32")
     return picture, picture, recipe
 
 
@@ -352,7 +352,7 @@ def test_the_command_shares_out_several_pictures(tmp_path: Path) -> None:
 
 def test_the_command_goes_on_together_with_a_run_that_one_began(tmp_path: Path) -> None:
     photo, painting = st.samples.load("cat", size=32), st.samples.load("waves", size=32)
-    recipe = recipes.get("fast").replace(scales=((0.5, 3), (1.0, 4)), precision="float64")
+    recipe = recipes.get("gram").replace(scales=((0.5, 3), (1.0, 4)), precision="float64")
     whole = st.stylize(photo, painting, recipe, progress=False, device="cpu").picture
     run = st.iterate(photo, painting, recipe, device="cpu")
     for _ in range(5):
