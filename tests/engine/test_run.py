@@ -144,7 +144,9 @@ def test_without_noise_the_seed_changes_nothing(photo: Tensor, painting: Tensor)
     assert torch.equal(paint(photo, painting, seed=1).picture, paint(photo, painting, seed=2).picture)
 
 
-@pytest.mark.parametrize("name", ["fast", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool"])
+@pytest.mark.parametrize(
+    "name", ["fast", "gram", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool"]
+)
 @pytest.mark.numerical
 def test_every_recipe_lowers_its_loss_on_the_real_network(name: str) -> None:
     """`lbfgs` runs on VGG-19, because VGG-16's weights would need a download.
@@ -155,7 +157,7 @@ def test_every_recipe_lowers_its_loss_on_the_real_network(name: str) -> None:
     changes: dict[str, Any] = {"size": (48, 64), "steps": 4, "precision": "float32", "device": "cpu"}
     if name in ("keras-sgd", "three-losses"):
         changes["learning_rate"] = {"keras-sgd": 100 * 48 * 64 / (400 * 601), "three-losses": 1e-4}[name]
-    if name == "fast":
+    if name in ("fast", "gram"):
         changes["scales"] = ((0.5, 2), (1.0, 2))
     if name == "lbfgs":
         changes |= {"network": "vgg19", "weights": "oxford"}
