@@ -91,14 +91,16 @@ class _View:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._next = 0.0
+        self._next = self._took = 0.0
 
     def show(self, step: Step) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._draw(step)
             after = time.monotonic()
-            self._next = after + max(SELDOM, (after - now) / SHARE)
+            before, self._took = self._took, after - now
+            # The quicker of two: one that a busy machine held up for seconds must not stop the display for minutes.
+            self._next = after + max(SELDOM, min(before, self._took) / SHARE)
 
     def _draw(self, step: Step) -> None:
         raise NotImplementedError
