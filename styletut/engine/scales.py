@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..control.colour import blended_moments, match_moments, moments
+from ..control.masks import resized as resized_mask
 from ..errors import RecipeError
 from ..images import resize
 from ..lowmem.windows import Window
@@ -74,7 +75,7 @@ def enlarged(picture: Tensor, size: tuple[int, int], inputs: Inputs, recipe: Rec
 
 def is_at_rest(inputs: Inputs, recipe: Recipe) -> bool:
     """Whether a run begins, and stays, at the photograph: at strength 0 every loss but a rounding error is 0 there."""
-    return recipe.strength == 0 and recipe.start == "content" and inputs.start is None
+    return recipe.strength == 0 and recipe.start in ("content", "matched") and inputs.start is None
 
 
 def style_at(
@@ -110,16 +111,20 @@ def starting_picture(
     content = colouring.content(photo)
     if inputs.start is not None:
         return colouring.content(resized(inputs.start, size)).expand_as(content).clone()
-    if recipe.start == "content":
+    if recipe.start == "content" or (recipe.start == "matched" and not inputs.styles):
         return content.clone()
-    if recipe.start in ("style", "matched"):
+    if recipe.start == "matched":
+        styles = colouring.styles([style_at(style, size, recipe, 1) for style in inputs.styles], photo)
+        regions = inputs.masks.regions
+        if regions is not None and len(styles) == len(regions):
+            matched = _matched_in_regions(content, styles, [resized_mask(region, size) for region in regions])
+        else:
+            matched = _matched(content, styles, inputs.style_weights if len(styles) == len(inputs.styles) else None)
+        return torch.lerp(content, matched, recipe.strength)
+    if recipe.start == "style":
         if not inputs.styles:
-            raise RecipeError(f"start={recipe.start!r} needs a style picture")
+            raise RecipeError("start='style' needs a style picture")
         in_pairs = len(inputs.styles) == len(content) and inputs.style_weights is None
-        if recipe.start == "matched":
-            styles = colouring.styles([style_at(style, size, recipe, 1) for style in inputs.styles], photo)
-            weights = inputs.style_weights if len(styles) == len(inputs.styles) else None
-            return _matched(content, styles, weights)
         styles = inputs.styles if in_pairs else inputs.styles[:1]
         styles = colouring.styles([resized(_cropped(style, size), size) for style in styles], photo)
         return torch.cat(styles).expand_as(content).clone()
@@ -139,6 +144,15 @@ def _matched(content: Tensor, styles: list[Tensor], weights: list[float] | None)
     else:
         mean, covariance = blended_moments(styles, shares_of(len(styles), weights))
     return match_moments(content, mean, covariance)
+
+
+def _matched_in_regions(content: Tensor, styles: list[Tensor], regions: list[Tensor]) -> Tensor:
+    """The colours of each style in its region, the mean of several where they overlap, elsewhere the content's own."""
+    together = sum(regions, torch.zeros(())).clamp(min=1)
+    picture = content
+    for style, region in zip(styles, regions, strict=True):
+        picture = picture + region / together * (match_moments(content, *moments(style)) - content)
+    return picture.clamp(0, 1)
 
 
 def _cropped(picture: Tensor, size: tuple[int, int]) -> Tensor:

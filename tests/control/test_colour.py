@@ -305,7 +305,7 @@ def test_by_default_no_picture_is_touched(photo: Tensor, painting: Tensor) -> No
         assert colouring.content(photo) is photo and colouring.finished(photo) is photo
         assert colouring.styles([painting], photo)[0] is painting and not colouring.grey
     assert {recipes.get(name).colour for name in recipes.names()} == {"style"}
-    assert "matched" not in {recipes.get(name).start for name in recipes.names()[1:]}  # the default may choose it
+    assert {name for name in recipes.names() if recipes.get(name).start == "matched"} == {"fast", "draft", "fine"}
 
 
 @pytest.mark.parametrize("when", WHEN)
@@ -463,10 +463,30 @@ def test_of_several_styles_the_start_has_the_colours_in_their_shares(photo: Tens
         torch.testing.assert_close(made.mean((2, 3)), style.mean((2, 3)), rtol=0, atol=0.02)
 
 
-def test_the_start_matched_needs_a_style(photo: Tensor) -> None:
-    smooth = SMALL.replace(style_layers={}, tv_weight=1, start="matched")
-    with pytest.raises(RecipeError, match="start='matched' needs a style picture"):
-        iterate(photo, None, smooth)
+def test_without_a_style_the_start_matched_is_the_photograph(photo: Tensor) -> None:
+    smooth = SMALL.replace(style_layers={}, tv_weight=1, start="matched", scales=((1.0, 1),))
+    assert iterate(photo, None, smooth).picture().equal(photo)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_the_start_matched_goes_as_far_as_the_strength(photo: Tensor, painting: Tensor, strength: float) -> None:
+    matched = SMALL.replace(start="matched", scales=((1.0, 1),))
+    whole, part = iterate(photo, painting, matched), iterate(photo, painting, matched, strength=strength)
+    torch.testing.assert_close(part.picture(), torch.lerp(photo, whole.picture(), strength), rtol=0, atol=1e-6)
+    if not strength:
+        assert st.stylize(photo, painting, matched, strength=0, progress=False).picture.equal(photo)
+
+
+def test_the_start_matched_has_the_colours_of_each_style_in_its_region(photo: Tensor, painting: Tensor) -> None:
+    styles, matched = [painting, painting.flip(1)], SMALL.replace(start="matched", scales=((1.0, 1),))
+    left, rest = torch.zeros(1, 1, 32, 40), torch.zeros(1, 1, 32, 40)
+    left[..., :16], rest[..., 24:] = 1, 1
+    photos = torch.cat([photo, photo.flip(2)])  # as many as styles, which are not their pairs here
+    made = iterate(photos, styles, matched.replace(batch=2), masks=[left, rest]).picture()
+    for i in (0, 1):
+        one = [iterate(photos[i : i + 1], style, matched).picture() for style in styles]
+        wanted = torch.cat([one[0][..., :16], photos[i : i + 1, ..., 16:24], one[1][..., 24:]], -1)
+        torch.testing.assert_close(made[i : i + 1], wanted, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("start", recipes.field("start").choices)
