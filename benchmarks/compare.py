@@ -368,7 +368,7 @@ def table(results: dict[str, Any]) -> str:
             what = f"to pastiche's loss after {STEPS} steps, {goal:.0f}: {label}"
             if reached[label] is None:
                 lowest, last = min(value for *_, value in curve), curve[-1][1]
-                ours = f"not in {last:.0f} s (least {lowest:.0f})"
+                ours = f"not in {last:.0f} s (lowest: {lowest:.0f})"
                 rows.append((what, f"{reached['pastiche']:.0f} s", ours, "", "0.40"))
             elif label != "pastiche":
                 add(what, reached["pastiche"], reached[label], "s", 0.4)
