@@ -1,10 +1,10 @@
-"""A recipe is the complete configuration of a run; eight of them have names.
+"""A recipe is the complete configuration of a run; ten of them have names.
 
 `Recipe` holds every choice: network, layers, losses, start, optimiser, sizes, steps, precision, seed. Defaults live
 here and nowhere else. What a field means and may hold is said where it is declared: the checks, the command line, the
 controls of a notebook (`fields`) and this page are made from that. Five recipes reproduce published systems to the
-digit, ``gatys`` is the paper's, ``gram`` has the losses that the book's chapters explain, and ``fast`` is the one that
-looks best soonest.
+digit, ``gatys`` is the paper's, ``gram`` has the losses that the book's chapters explain, and ``fast``, ``draft`` and
+``fine`` are for making pictures.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Recipe:
     start: str = kinds.choice(
         "content",
         "where the picture starts from; mix is noise and content, matched the content with the style's mean and "
-        "covariance of colours",
+        "covariance of colours, as far as `strength` goes",
         ("content", "style", "noise", "mix", "matched"),
         metavar="PICTURE",
         option=True,
@@ -281,6 +281,8 @@ class Recipe:
         for key in changes:
             field(key)  # is there one?
         budget = STEPS.check(STEPS, changes.pop("steps"), self) if "steps" in changes else None
+        if not isinstance(changes.get("network", ""), str):
+            changes.setdefault("padding", "zeros")  # a network of one's own has its own
         made = dataclasses.replace(self, **changes)
         return made if budget is None else dataclasses.replace(made, scales=_spread(made.scales, budget))
 
@@ -396,26 +398,46 @@ def field(name: str) -> Field:
 _FIRST = tuple(f"relu{i}_1" for i in range(1, 6))
 _FIFTHS = dict.fromkeys(_FIRST, 0.2)
 
+
+def _like_fast(**changes: Any) -> Recipe:
+    return get("fast").replace(**changes)
+
+
 _NAMED: dict[str, Callable[[], Recipe]] = {
     "fast": lambda: Recipe(
         name="fast",
-        source="styletut; chosen by looking, see benchmarks/candidates.py",
-        note="Losses without units, so that weights mean the same at every layer and size; coarse to fine.",
+        source="styletut; chosen by benchmarks/quality.py and by looking",
+        note=(
+            "Styles compared by mean and covariance, the finer layers weighted more; edges repeated, odd rows pooled, "
+            "so that no edge shows; begun at half the size from the photograph in the style's colours."
+        ),
+        pooling="max-same",
+        padding="replicate",
         content_layers={"relu4_2": 1.0},
-        content_weight=0.1,
+        content_weight=0.4,
         content_loss="relative",
-        style_layers=_FIFTHS,
+        style_layers=dict(zip(_FIRST, (0.33, 0.27, 0.2, 0.13, 0.07), strict=True)),
         style_weight=1.0,
-        style_loss="relative",
-        tv_weight=0.1,
-        tv_loss="squared",
-        tv_reduction="mean",
+        style_loss="mean-covariance",
         size=512,
+        start="matched",
         optimizer="lbfgs",
         memory=10,
         keep_grey=True,
-        scales=((0.25, 150), (0.5, 100), (1.0, 60)),
+        scales=((0.5, 80), (1.0, 24)),
         precision="auto",
+    ),
+    "draft": lambda: _like_fast(
+        name="draft",
+        note="As fast, smaller and with fewer steps: to see what a pair gives.",
+        size=384,
+        scales=((0.5, 40), (1.0, 4)),
+    ),
+    "fine": lambda: _like_fast(
+        name="fine",
+        note="As fast, larger and with more steps, begun at the size that fast begins at: for a GPU, or a night.",
+        size=1536,
+        scales=((1 / 6, 200), (1 / 3, 120), (2 / 3, 80), (1.0, 50)),
     ),
     "gram": lambda: Recipe(
         name="gram",

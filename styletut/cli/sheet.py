@@ -116,7 +116,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, str, list[str]]:
     add_execution_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="only say how many pictures, how long, and the commands")
     describe = not {"-h", "--help"}.isdisjoint(argv)
-    add_recipe_options(parser, describe=describe, default="a quick one")
+    add_recipe_options(parser, describe=describe, default="draft")
     args = parser.parse(argv)
     if len(args.pictures) < 2:
         parser.error("name a photograph and one or more paintings, as in: styletut sheet photo.jpg paintings/")

@@ -15,8 +15,8 @@ from .. import recipes
 from ..errors import RecipeError
 from ..recipes import Recipe
 
-QUICK: tuple[str, Mapping[str, Any]] = ("fast", {"size": 256})
-"""The recipe that a sheet is painted by, if none is named, and what is changed in it: a quick one."""
+QUICK = "draft"
+"""The recipe that a sheet is painted by, if none is named."""
 
 Make = Callable[[Any, Mapping[str, Any]], Recipe]
 """From a recipe, None for the one that the sheet has, and fields to the recipe with these fields."""
@@ -26,8 +26,7 @@ Call = Callable[[str, str, Mapping[str, Any]], str]
 
 def quick() -> Recipe:
     """The recipe that a sheet is painted by, if none is named."""
-    name, changes = QUICK
-    return recipes.get(name).replace(**changes)
+    return recipes.get(QUICK)
 
 
 @dataclass(frozen=True, eq=False)

@@ -247,7 +247,7 @@ def sheet(
     Args:
         content: a photograph, as `stylize` takes it.
         styles: a style, several, or a dictionary of styles by name.
-        recipe: a name or a `Recipe`; a quick one if none is given.
+        recipe: a name or a `Recipe` (default: ``draft``).
         vary: fields of a recipe (or ``recipe`` itself), each with the values that it takes: one field, or two for rows
             and columns; with several styles these are the rows.
         start: begin from this picture instead of the recipe's start; or another of the recipe's starts, by name.

@@ -24,7 +24,7 @@ from styletut import recipes, vgg
 from styletut.errors import LayerError, RecipeError, StyletutError
 from styletut.recipes import Recipe
 
-NAMES = ("fast", "gram", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool")
+NAMES = ("fast", "draft", "fine", "gram", "gatys", "keras-sgd", "three-losses", "lbfgs", "five-layer", "avgpool")
 FIRST_OF_EACH_BLOCK = {f"relu{block}_1": 0.2 for block in range(1, 6)}
 
 # Typed from the published systems, not from the code.
@@ -224,6 +224,14 @@ def test_names_are_all_there_with_the_default_first() -> None:
     assert len(recipes.names()) == len(NAMES)
     assert recipes.names()[0] == "fast"
     assert recipes.get() == recipes.get("fast")
+
+
+def test_draft_and_fine_differ_from_fast_in_size_and_steps_only() -> None:
+    differing = {row["field"] for row in recipes.table(["fast", "draft", "fine"])}
+    assert differing == {"size", "scales"}
+    fast, fine = recipes.get("fast"), recipes.get("fine")
+    assert (fast.size, fine.size) == (512, 1536)
+    assert 512 * fast.scales[0][0] == pytest.approx(1536 * fine.scales[0][0])  # the same composition, and finer detail
 
 
 def test_layers_of_a_recipe_are_those_of_both_losses() -> None:
@@ -573,7 +581,7 @@ def test_the_order_of_layers_stays_as_it_was_given() -> None:
 
 
 def test_only_recipes_of_our_own_keep_grey_pictures_grey_and_all_recipes_resample_bicubically() -> None:
-    assert [name for name in NAMES if recipes.get(name).keep_grey] == ["fast", "gram"]
+    assert [name for name in NAMES if recipes.get(name).keep_grey] == ["fast", "draft", "fine", "gram"]
     assert {recipes.get(name).resample for name in NAMES} == {"bicubic"}
 
 
@@ -757,6 +765,14 @@ def test_a_network_of_ones_own_brings_its_own_layers() -> None:
         recipes.get("fast").replace(network=network)
     with pytest.raises(LayerError, match="unknown layer of vgg19 'softer'"):
         recipe.replace(network="vgg19")
+
+
+def test_a_network_of_ones_own_takes_the_place_of_a_vgg_in_the_default() -> None:
+    changes: dict[str, Any] = {"content_layers": {"softer": 1}, "style_layers": {"soft": 1}}
+    assert recipes.get("fast").padding != "zeros"  # which is for a VGG
+    assert recipes.get("fast").replace(network=Blur(), **changes).padding == "zeros"
+    with pytest.raises(RecipeError, match="padding is for a VGG"):
+        recipes.get("fast").replace(network=Blur(), padding="reflect", **changes)
 
 
 def test_a_recipe_with_a_network_of_ones_own_is_a_recipe_like_another() -> None:

@@ -45,8 +45,7 @@ def test_each_cell_is_the_picture_that_stylize_paints(photo: Tensor, painting: T
     wanted = [(0.03, "relative"), (0.03, "mean-std"), (0.3, "relative"), (0.3, "mean-std")]
     assert [(c.recipe.content_weight, c.recipe.style_loss) for c in sheet.cells] == wanted
     for cell, (weight, loss) in zip(sheet.cells, wanted, strict=True):
-        name, changes = sheets.QUICK
-        recipe = recipes.get(name).replace(**{**changes, **QUICK, "content_weight": weight, "style_loss": loss})
+        recipe = recipes.get(sheets.QUICK).replace(**{**QUICK, "content_weight": weight, "style_loss": loss})
         assert cell.picture is not None
         assert torch.equal(cell.picture, st.stylize(photo, painting, recipe, progress=False).picture)
 
@@ -89,8 +88,7 @@ def test_the_recipe_may_vary_too(photo: Tensor, painting: Tensor) -> None:
 def test_a_sheet_may_begin_from_a_picture(photo: Tensor, painting: Tensor) -> None:
     start = torch.rand(1, 3, 26, 32)
     (cell,) = made(photo, painting, start=start).cells
-    name, changes = sheets.QUICK
-    alone = st.stylize(photo, painting, name, **{**changes, **QUICK}, start=start, progress=False)
+    alone = st.stylize(photo, painting, sheets.QUICK, **QUICK, start=start, progress=False)
     assert cell.picture is not None and torch.equal(cell.picture, alone.picture)
     assert cell.call == "st.stylize(content, style, weights=weights, start=start)"
 
