@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -251,7 +252,7 @@ def test_a_picture_that_was_held_up_does_not_stop_the_display(
     while len(drawn) < 10:
         clock[0] += 0.1
         view.show(step)
-    assert max(b - a for a, b in zip(drawn, drawn[1:], strict=False)) < 10.0 + 3 * progress.SELDOM
+    assert max(b - a for a, b in itertools.pairwise(drawn)) < 10.0 + 3 * progress.SELDOM
 
 
 def test_the_thumbnail_is_the_picture_averaged(photo: Tensor, painting: Tensor, tiny: Weights) -> None:
