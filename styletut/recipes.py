@@ -424,14 +424,14 @@ _NAMED: dict[str, Callable[[], Recipe]] = {
         optimizer="lbfgs",
         memory=10,
         keep_grey=True,
-        scales=((0.5, 80), (1.0, 24)),
+        scales=((0.5, 70), (1.0, 22)),
         precision="auto",
     ),
     "draft": lambda: _like_fast(
         name="draft",
         note="As fast, smaller and with fewer steps: to see what a pair gives.",
         size=384,
-        scales=((0.5, 40), (1.0, 4)),
+        scales=((0.5, 40), (1.0, 3)),
     ),
     "fine": lambda: _like_fast(
         name="fine",

@@ -239,7 +239,8 @@ def test_pictures_take_no_more_than_their_share_of_the_time(
 def test_a_picture_that_was_held_up_does_not_stop_the_display(
     photo: Tensor, painting: Tensor, tiny: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, drawn = [0.0], []
+    clock = [0.0]
+    drawn: list[float] = []
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
 
     class HeldUp(progress._View):
