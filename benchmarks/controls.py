@@ -36,7 +36,7 @@ def picture(name: str, size: int = 384) -> Tensor:
 class Painter:
     """Paints with one recipe; what is painted twice is painted once."""
 
-    def __init__(self, recipe: str) -> None:
+    def __init__(self, recipe: str | st.Recipe) -> None:
         self.recipe = recipe
         self.plain: dict[tuple[str, str], Tensor] = {}
 

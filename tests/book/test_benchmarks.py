@@ -6,6 +6,8 @@ import argparse
 import importlib
 import itertools
 import json
+import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import torch
 import styletut
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-WRITE = ("candidates", "compare", "convergence", "quality", "systems")
+WRITE = ("candidates", "compare", "controls", "convergence", "quality", "systems")
 
 
 def script(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -42,6 +44,26 @@ def test_no_script_writes_without_asking_for_a_target() -> None:
     others = {path.stem for path in BENCHMARKS.glob("*.py")} - {*WRITE, "target"}
     assert others == {"activations", "edges", "memory"}  # print each row
     assert not any("write" in (BENCHMARKS / f"{name}.py").read_text() for name in others)
+
+
+def test_every_control_is_painted_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    controls = script("controls", monkeypatch)
+    painter, load = controls.Painter, controls.picture
+    tiny = {"weights": styletut.vgg.random_weights(width=0.1), "scales": ((1.0, 1),)}
+    monkeypatch.setattr(controls, "Painter", lambda name: painter(styletut.recipes.get(name).replace(**tiny)))
+    monkeypatch.setattr(controls, "picture", lambda name, size=384: load(name, 224))
+    monkeypatch.setattr(sys, "argv", ["controls", "--out", str(tmp_path)])
+    controls.main()
+    numbers = json.loads((tmp_path / "controls.json").read_text())
+    assert list(numbers) == list(controls.CONTROLS)
+    assert all(math.isfinite(value) for row in numbers.values() for value in row.values())
+    assert {path.stem for path in tmp_path.glob("*.jpg")} == {f"controls-{name}" for name in controls.CONTROLS}
+    assert numbers["strength"]["strength 0"] < 1e-4 and numbers["grey"]["grey in a grey style"] == 0
+    text = (BENCHMARKS / "controls.md").read_text()
+    assert all(f"controls-{name}.jpg" in text for name in controls.CONTROLS)
+    for file, test in re.findall(r"`(test_\w+\.py)::(test_\w+)`", text):
+        (path,) = BENCHMARKS.parent.glob(f"tests/*/{file}")
+        assert f"def {test}(" in path.read_text(), test
 
 
 def test_a_target_that_is_missing_is_made_and_each_row_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
