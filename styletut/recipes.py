@@ -431,7 +431,7 @@ _NAMED: dict[str, Callable[[], Recipe]] = {
         name="draft",
         note="As fast, smaller and with fewer steps: to see what a pair gives.",
         size=384,
-        scales=((0.5, 40), (1.0, 3)),
+        scales=((0.5, 24), (1.0, 7)),
     ),
     "fine": lambda: _like_fast(
         name="fine",
