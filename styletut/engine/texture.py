@@ -87,9 +87,8 @@ def prepare(
             raise RecipeError(f"a texture has no photograph: {name} must be {none!r}")
     rows, columns = _sides(recipe, styles)
     if recipe.style_scale == 1 and max((max(each.shape[-2:]) for each in styles), default=0) < max(rows, columns):
-        recipe = recipe.replace(
-            style_scale="own"
-        )  # it is never enlarged, so that coarser scales must shrink it as well
+        # It is never enlarged, so that coarser scales must shrink it as well.
+        recipe = recipe.replace(style_scale="own")
     return torch.full((1, 3, rows, columns), 0.5), styles, recipe.replace(size=(rows, columns))
 
 
