@@ -415,9 +415,11 @@ def plot(results: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def child(*arguments: str) -> dict[str, Any]:
-    """Run a part in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+def child(*arguments: str, threads: int | None = None) -> dict[str, Any]:
+    """Run a part in a process of its own, with so many threads (default: as many as this one)."""
+    limits = {} if threads is None else {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    command = [sys.executable, __file__, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | limits)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -449,7 +451,6 @@ def main() -> None:
         }
         print(json.dumps(call[part]()))
     else:
-        os.environ |= {"OMP_NUM_THREADS": str(args.threads), "MKL_NUM_THREADS": str(args.threads)}
         report(args)
 
 
@@ -479,15 +480,17 @@ def report(args: argparse.Namespace) -> None:
         if part == "speed":
             results[part] = rows = {}
             for size in args.sizes:
-                rows[str(size)] = child("--part", part, str(size))
+                rows[str(size)] = child("--part", part, str(size), threads=args.threads)
                 keep()
         elif part == "memory":
             results[part] = rows = {}
             for size, system in itertools.product(args.sizes, SYSTEMS):
-                rows.setdefault(str(size), {})[system] = child("--part", part, system, str(size))
+                rows.setdefault(str(size), {})[system] = child("--part", part, system, str(size), threads=args.threads)
                 keep()
         else:
-            results[part] = child("--part", part, *([str(args.race_size)] if part == "race" else []))
+            results[part] = child(
+                "--part", part, *([str(args.race_size)] if part == "race" else []), threads=args.threads
+            )
             keep()
     plot(results, args.out / "compare.png")
     (args.out / "compare.md").write_text(table(results) + "\n")

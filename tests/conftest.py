@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styletut import vgg
+
+# Some tests look at progress bars, also where whoever calls them has switched bars off.
+os.environ.pop("TQDM_DISABLE", None)
 
 # Tiny pictures gain nothing from threads, and those of several test processes only wait for each other.
 torch.set_num_threads(1)
@@ -30,9 +34,16 @@ def same_random_numbers() -> None:
 
 
 @pytest.fixture(autouse=True)
-def visible_bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some tests look at progress bars, also where whoever calls them has switched bars off."""
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+def same_environment() -> Iterator[None]:
+    """What a test leaves in the environment, the kernels and programs of later tests would inherit."""
+    before = environment()
+    yield
+    assert environment() == before
+
+
+def environment() -> dict[str, str]:
+    """The environment, without what pytest and torch note in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TORCHINDUCTOR_"))}
 
 
 @pytest.fixture(autouse=True)

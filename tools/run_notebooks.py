@@ -41,7 +41,7 @@ def execute(notebook: Any) -> None:
             record_timing=False,
             coalesce_streams=True,
             resources={"metadata": {"path": folder}},
-        ).execute()
+        ).execute(env=os.environ | {"TQDM_DISABLE": "1"})  # a progress bar would be kept as an output
 
 
 def normalise(notebook: Any) -> Any:
@@ -133,7 +133,6 @@ def write(notebook: Any, path: Path) -> None:
 
 def main(paths: list[str]) -> int:
     """Execute every notebook that is named; the exit status is the number of those that failed."""
-    os.environ["TQDM_DISABLE"] = "1"  # a progress bar would be kept as an output
     failed = 0
     for path in map(Path, paths):  # before any is executed: that takes minutes
         if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):

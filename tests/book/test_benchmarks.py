@@ -70,7 +70,7 @@ def test_a_target_that_is_missing_is_made_and_each_row_is_kept(tmp_path: Path, m
     compare = script("compare", monkeypatch)
     out, sizes = tmp_path / "new" / "out", []
 
-    def child(*words: str) -> dict[str, int]:
+    def child(*words: str, threads: int) -> dict[str, int]:
         sizes.append(words[-1])
         if len(sizes) == 3:
             raise KeyboardInterrupt
