@@ -103,8 +103,17 @@ class Backend:
                 tile=self.execution.tile,
                 device=self.device.type,
                 workers=self.team.count,
+                style=self._largest_style(size),
             )
         return self._plans[size]
+
+    def _largest_style(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        """(rows, columns) of the largest style that is read for a picture of ``size``."""
+        sizes = [
+            scales.style_size(style, size, self.recipe, self.minimum_side, self.inputs.size)
+            for style in self.inputs.styles
+        ]
+        return max(sizes, key=math.prod, default=None)
 
     def check_masks(self, size: tuple[int, int]) -> None:
         """Refuse regions of which nothing is left at a layer where the picture has ``size``.
@@ -161,7 +170,8 @@ class Backend:
     def _shrink(self, size: tuple[int, int]) -> int:
         """Plan for smaller tiles, and change nothing else."""
         plan = self.plan(size)
-        sides = [side for side in memory.TILES if side < (plan.tile or max(size))]
+        largest = max(*size, *(self._largest_style(size) or ()))
+        sides = [side for side in memory.TILES if side < (plan.tile or largest)]
         if not sides:
             raise MemoryError("out of memory even in the smallest tiles")
         gc.collect()  # errors hold what was computed in circles
@@ -187,6 +197,7 @@ class Backend:
             tile=tile,
             pairs=pairs,
             device=self.device.type,
+            style=self._largest_style(size),
         )
 
 

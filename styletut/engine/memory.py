@@ -141,19 +141,22 @@ def needed(
     pairs: int | None = None,
     device: str = "cpu",
     workers: int = 1,
+    style: tuple[int, int] | None = None,
 ) -> int:
     """Bytes at the peak of a run at ``size`` (rows, columns), above what the process has before it.
 
-    They are what the network keeps for the gradient (of the picture, or of the largest tile with its halo), the content
-    features, the weights of positions in each region, and the optimiser's copies of the picture. The network's own
-    weights are there already.
+    They are what the network keeps for the gradient (of the picture, or of the largest tile with its halo), or what it
+    takes to read the largest ``style`` (rows, columns), whichever is more; the content features, the weights of
+    positions in each region, and the optimiser's copies of the picture. The network's own weights are there already.
     """
     bytes_each = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}[precision]
     gradients = 4 if precision == "float16" else bytes_each  # in float16 they would be lost
-    padded = max((t.padded.size for t in Tiling.of(vgg, size, tile or share(size, workers))), key=math.prod)
     network = target = 0.0
     if vgg is not None:
+        padded = _largest(vgg, size, tile or share(size, workers))
         network = batch * _tape(vgg, padded, bytes_each, device, gradients)[1]
+        if style is not None and recipe.style_weight:
+            network = max(network, _forward(vgg, _largest(vgg, style, tile or style), bytes_each, device))
         for name in recipe.content_layers if recipe.content_weight else ():
             target += batch * _values(vgg, name, size) * gradients
         if not STYLE_LOSSES[recipe.style_loss].additive:
@@ -171,6 +174,11 @@ def needed(
     ours = optimizers.kind(recipe) == "lbfgs"
     constant = (SCRATCH + (0 if tile is None else PIECES)) * bytes_each + (0 if ours else COMPILER)
     return int(network + target + pictures + constant)
+
+
+def _largest(vgg: VGG, size: tuple[int, int], tile: int | tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the largest tile with its halo."""
+    return max((each.padded.size for each in Tiling.of(vgg, size, tile)), key=math.prod)
 
 
 def _values(vgg: VGG, name: str, size: tuple[int, int]) -> float:
@@ -213,6 +221,21 @@ def _tape(
     return kept, peak
 
 
+def _forward(vgg: VGG, size: tuple[int, int], bytes_each: int, device: str) -> float:
+    """Bytes at the peak of a forward pass that keeps nothing: a block's input and output, and two maps of a strip."""
+    image = taken = float(math.prod(size) * 3 * max(4, bytes_each))
+    peak = 0.0
+    for block in blocks(vgg.sequence):
+        first, last = block[0], block[-1]
+        rows, columns = max(1, size[0] // first.stride), max(1, size[1] // first.stride)
+        row = columns * first.channels * bytes_each
+        share = max(s.stop - s.start for _, s in strips(rows, row, count_convs(block), device, wraps=vgg.wraps)) / rows
+        out = math.prod(size) * last.channels * bytes_each / last.stride**2
+        peak = max(peak, taken + out + 2 * rows * row * share)
+        taken = out
+    return image + peak
+
+
 def plan(
     recipe: Recipe,
     vgg: VGG | None,
@@ -225,8 +248,9 @@ def plan(
     tile: int | None = None,
     device: str = "cpu",
     workers: int = 1,
+    style: tuple[int, int] | None = None,
 ) -> Plan:
-    """The quickest way to compute a picture of ``size`` within ``budget`` bytes.
+    """The quickest way to compute a picture of ``size`` within ``budget`` bytes, its largest ``style`` read as well.
 
     Whole (or, with several ``workers``, a strip by each) if that fits; else in tiles, as large as they may be; if the
     optimiser alone takes too much, L-BFGS has to remember fewer steps. A ``tile`` that is given is kept.
@@ -236,11 +260,11 @@ def plan(
     """
 
     cost = functools.partial(
-        needed, recipe, vgg, size, precision, batch=batch, regions=regions, device=device, workers=workers
+        needed, recipe, vgg, size, precision, batch=batch, regions=regions, device=device, workers=workers, style=style
     )
     sides = [tile]
     if tile is None and vgg is not None:
-        sides += [side for side in TILES if side < max(size)]
+        sides += [side for side in TILES if side < max(*size, *(style or ()))]
     smallest = math.inf
     for pairs in (recipe.memory, *(p for p in PAIRS if p < recipe.memory and recipe.optimizer == "lbfgs")):
         for side in sides:
@@ -249,9 +273,12 @@ def plan(
                 return Plan(side, pairs, taken)
             smallest = min(smallest, taken)
     another = " or another optimizer than 'lbfgs'" if recipe.optimizer == "lbfgs" else ""
+    what = f"a picture of {size[1]} x {size[0]}"
+    if style and math.prod(style) > math.prod(size):
+        what += f" with a style of {style[1]} x {style[0]}"
     raise RecipeError(
-        f"a picture of {size[1]} x {size[0]} takes {math.ceil(smallest / 1e6):,} MB at least, and it may take "
-        f"{(budget or 0) // 10**6:,} MB: allow more memory, or choose a smaller size{another}"
+        f"{what} takes {math.ceil(smallest / 1e6):,} MB at least, and it may take {(budget or 0) // 10**6:,} MB: "
+        f"allow more memory, or choose a smaller size{another}"
     )
 
 

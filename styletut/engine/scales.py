@@ -10,7 +10,7 @@ from torch import Tensor
 from ..control.colour import blended_moments, match_moments, moments
 from ..control.masks import resized as resized_mask
 from ..errors import RecipeError
-from ..images import resize
+from ..images import resize, target_size
 from ..lowmem.windows import Window
 from ..objective import shares_of
 from ..recipes import Recipe
@@ -93,10 +93,24 @@ def style_at(
         scale: one of the recipe's style scales (default: the first).
         full: the picture's size at the finest scale (default: ``size``). At its own resolution a style shrinks with it.
     """
-    sides, scale = style.shape[-2:], recipe.style_scales[0] if scale is None else scale
-    wanted = max(sides) * max(size) / max(full or size) if scale == "own" else max(size) * float(scale)
-    longer = max(1, round(wanted), math.ceil(minimum * max(sides) / min(sides)))
-    return resize(style, longer, resample=recipe.resample)
+    scale = recipe.style_scales[0] if scale is None else scale
+    return resize(style, _style_side(style, size, minimum, scale, full or size), resample=recipe.resample)
+
+
+def style_size(
+    style: Tensor, size: tuple[int, int], recipe: Recipe, minimum: int, full: tuple[int, int]
+) -> tuple[int, int]:
+    """(rows, columns) of what `style_at` gives, at the largest of the recipe's style scales."""
+    sides = (style.shape[-2], style.shape[-1])
+    longer = max(_style_side(style, size, minimum, scale, full) for scale in recipe.style_scales)
+    return target_size(*sides, longer, upscale=False)
+
+
+def _style_side(style: Tensor, size: tuple[int, int], minimum: int, scale: float | str, full: tuple[int, int]) -> int:
+    """The longer side that a style is given for a picture of ``size``."""
+    sides = style.shape[-2:]
+    wanted = max(sides) * max(size) / max(full) if scale == "own" else max(size) * float(scale)
+    return max(1, round(wanted), math.ceil(minimum * max(sides) / min(sides)))
 
 
 def starting_picture(

@@ -22,8 +22,10 @@ import styletut as st
 from styletut import distributed, memory, objective, tape, vgg
 from styletut.engine.team import Alone, Team
 from styletut.errors import RecipeError
-from styletut.losses import TV_FORMS
+from styletut.losses import STYLE_LOSSES, TV_FORMS
 from styletut.lowmem import gradients
+from styletut.lowmem.objective import TapeReader
+from styletut.lowmem.tiles import TiledReader
 
 TINY = vgg.random_weights(width=0.1)
 GRAM = st.recipes.get("gram").replace(weights=TINY, size=None)
@@ -382,3 +384,36 @@ def test_processes_on_one_machine_share_what_it_has(monkeypatch: pytest.MonkeyPa
     assert cpu.budget(None, free=True) is None
     assert told == [250, 1000, 1000, math.inf]
     assert Alone().budget(1000, free=True) == 1000
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+def test_reading_a_style_takes_what_the_plan_counts(tile: int | None) -> None:
+    size = (320, 256)
+    network = objective.network(GRAM.replace(weights=vgg.random_weights()))
+    assert network is not None
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    style = torch.rand(1, 3, *size).contiguous(memory_format=torch.channels_last)
+    reader = TapeReader() if tile is None else TiledReader(tile)
+    with Live() as live:
+        reader.statistics(network, style, GRAM.style_layers, STYLE_LOSSES["mean-covariance"])
+    counted = memory._forward(network, memory._largest(network, size, tile or size), 4, "cpu")
+    assert 0.75 * live.peak < counted < 1.5 * live.peak
+
+
+def test_a_plan_counts_a_style_that_is_larger_than_the_picture() -> None:
+    small, large = (256, 256), (3000, 4000)
+    without, same, much = (memory.plan(GRAM, NETWORK, small, "float32", style=style) for style in (None, small, large))
+    assert without == same and much.bytes > 4 * same.bytes and much.tile is None
+    tiled = memory.plan(GRAM, NETWORK, small, "float32", style=large, budget=10**9)
+    assert tiled.tile is not None and tiled.tile > max(small) and tiled.bytes <= 10**9
+    with pytest.raises(RecipeError, match="a picture of 256 x 256 with a style of 4000 x 3000 takes"):
+        memory.plan(GRAM, NETWORK, small, "float32", style=large, budget=10**8)
+
+
+def test_a_run_plans_for_the_style_at_the_largest_of_its_scales() -> None:
+    content, style = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 600, 400)
+    plans = [
+        st.iterate(content, style, GRAM, style_scale=scales, device="cpu").plan.bytes
+        for scales in (1.0, "own", (1.0, "own"))
+    ]
+    assert plans[0] < plans[1] == plans[2]
