@@ -86,21 +86,39 @@ def thumbnail(run: Run, side: int = SIDE) -> Image.Image:
     return to_pil(picture)
 
 
+class Pace:
+    """When the next picture of a run is due: so seldom that pictures take no more than `SHARE` of the time."""
+
+    def __init__(self) -> None:
+        self._next = self._took = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for a picture."""
+        return time.monotonic() >= self._next
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """A picture is made in the block, and what that takes decides when the next one is due."""
+        now = time.monotonic()
+        yield
+        after = time.monotonic()
+        before, self._took = self._took, after - now
+        # The quicker of two: one that a busy machine held up for seconds must not stop the display for minutes.
+        self._next = after + max(SELDOM, min(before, self._took) / SHARE)
+
+
 class _View:
     """Something shown now and then."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._next = self._took = 0.0
+        self._pace = Pace()
 
     def show(self, step: Step) -> None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._draw(step)
-            after = time.monotonic()
-            before, self._took = self._took, after - now
-            # The quicker of two: one that a busy machine held up for seconds must not stop the display for minutes.
-            self._next = after + max(SELDOM, min(before, self._took) / SHARE)
+        if self._pace.due:
+            with self._pace.drawing():
+                self._draw(step)
 
     def _draw(self, step: Step) -> None:
         raise NotImplementedError
