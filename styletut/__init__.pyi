@@ -13,6 +13,7 @@ from . import (
     recipes,
     samples,
     sheets,
+    studio,
     transfer,
     validation,
     vgg,
@@ -25,6 +26,7 @@ from .images import load_image, save_image
 from .lowmem import distributed, tape, tiles, windows
 from .recipes import Recipe
 from .sheets import Sheet, sheet
+from .studio import Studio
 from .teach import check, figures, glue
 from .transfer import Result, Run, Step, estimate, iterate, resume, stylize, texture
 
@@ -36,6 +38,7 @@ __all__ = [
     "Run",
     "Sheet",
     "Step",
+    "Studio",
     "StyletutError",
     "architecture",
     "archives",
@@ -64,6 +67,7 @@ __all__ = [
     "save_image",
     "sheet",
     "sheets",
+    "studio",
     "stylize",
     "tape",
     "texture",

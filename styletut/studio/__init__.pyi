@@ -1,4 +1,5 @@
 from .app import Studio as Studio
+from .app import StudioError as StudioError
 from .model import Model as Model
 from .model import Painting as Painting
 from .model import Settings as Settings

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -282,6 +282,11 @@ class Model:
     def painting(self) -> Painting | None:
         """What is painted, or was painted last."""
         return self._painting or (self.paintings[-1] if self.paintings else None)
+
+    @property
+    def reckoning(self) -> bool:
+        """Whether an estimate is on its way."""
+        return self._reckoner is not None
 
     def wait(self, timeout: float | None = None) -> None:
         """Until nothing is computed any more: the run has ended or is paused, and the estimate is there."""
@@ -588,8 +593,3 @@ def explained(error: BaseException) -> str:
     else:
         text = f"{type(error).__name__}: {error}"
     return printable(" ".join(text.split()))[:400]
-
-
-def plain(recipe: Recipe) -> Mapping[str, Any]:
-    """The fields of a recipe, and ``steps``, as its controls show them."""
-    return recipe.to_dict() | {"steps": recipe.steps}

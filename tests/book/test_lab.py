@@ -6,13 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,8 +14,8 @@ from typing import Any
 
 import nbformat
 import pytest
+from lab_helpers import serving
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds: JupyterLab is large, and a machine may be busy
 
 pytestmark = [
@@ -64,54 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server for JupyterLab (/lab) and Notebook (/notebooks), with settings of its own."""
-    home = tmp_path_factory.mktemp("jupyter")
-    settings = {
-        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-        "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
-    }
-    for name, values in settings.items():
-        path = home / "config" / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values), encoding="utf-8")
-    environment = dict(os.environ)
-    environment |= {f"JUPYTER_{kind.upper()}_DIR": str(home / kind) for kind in ("config", "data", "runtime")}
-    environment |= {"IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = [
-        "--no-browser",
-        "--allow-root",
-        "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=",  # reachable from this machine only, for the time of the test
-        f"--ServerApp.root_dir={folder}",
-        "--LabApp.expose_app_in_browser=True",
-        "--JupyterNotebookApp.expose_app_in_browser=True",
-    ]
-    with (
-        (home / "log.txt").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "notebook", *options],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            address, end = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
-            while True:
-                assert process.poll() is None and time.monotonic() < end, (home / "log.txt").read_text()
-                try:
-                    urllib.request.urlopen(f"{address}/api/status", timeout=10).close()
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            yield address
-        finally:
-            process.terminate()
+    with serving(folder, tmp_path_factory.mktemp("jupyter"), PATIENCE) as address:
+        yield address
 
 
 class Notebook:
