@@ -65,6 +65,10 @@ class Control:
         """Show a value, which is not a change."""
         self._showing = True
         try:
+            if isinstance(self.widget, ipywidgets.Text):
+                self.widget.disabled = _is_object(value)
+            elif isinstance(self.widget, ipywidgets.Dropdown) and value not in self.widget.options:
+                self.widget.options = (*self.widget.options, value)
             self.widget.value = self._shown(value)
         finally:
             self._showing = False
@@ -79,11 +83,11 @@ class Control:
 
     def _make(self, value: Any) -> Any:
         field = self.field
-        about = {"description": self.label, "tooltip": f"{field.help}: {field.allowed()}"}
+        about: dict[str, Any] = {"description": self.label, "tooltip": f"{field.help}: {field.allowed()}"}
         if field.kind == "flag":
             return ipywidgets.Checkbox(indent=False, **about)
-        if field.kind == "choice":
-            return ipywidgets.Dropdown(options=field.choices, value=value, **about)
+        if field.kind in ("choice", "network"):
+            return ipywidgets.Dropdown(options=field.choices, **about)
         if field.kind == "layers":
             return Layers(**about)
         about["continuous_update"] = False
@@ -98,7 +102,7 @@ class Control:
         if field.kind == "whole":
             return ipywidgets.BoundedIntText(min=int(field.minimum or 0), max=int(field.maximum or 2**53 - 1), **about)
         # Sizes, pairs, names: written as on the command line. An object is shown, and stays.
-        return ipywidgets.Text(disabled=_is_object(value), **about)
+        return ipywidgets.Text(**about)
 
     def _shown(self, value: Any) -> Any:
         if isinstance(self.widget, ipywidgets.Text):

@@ -7,10 +7,12 @@ It exists only while something is painted; a run that is paused is an object lik
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import itertools
 import re
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -60,7 +62,7 @@ class Source:
         read = images.load_image(_stream(picture, name))
         if len(read) != 1:
             raise ImageError(f"{name} must be one picture, not {len(read)}: give them one by one")
-        return cls(name, read)
+        return cls(Path(name).stem, read)
 
     @classmethod
     def mask(cls, picture: Any, name: str = "") -> Source:
@@ -190,7 +192,7 @@ class Painting:
     @property
     def title(self) -> str:
         """What it is called: its number and its recipe."""
-        return f"{self.number} {self.settings.recipe.name}"
+        return f"{self.number} · {self.settings.recipe.name}"
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,7 @@ class Model:
         self._seen: Settings | None = None  # the settings that the run was last compared to
         self._reckoner: threading.Thread | None = None
         self._reckoned: Settings | None = None
+        _LIVE.add(self)
 
     # --- what it is like ---------------------------------------------------------------------------------
 
@@ -446,13 +449,14 @@ class Model:
 
     def _begin(self, parent: Painting | None = None) -> None:
         """A new run of the settings as they are: from its start, or from a painting's picture."""
-        settings, refine = self.settings, {}
+        settings = self.settings
+        start: Any = None
         if parent is not None:
-            refine = {"refine": self._run.picture() if self._run is not None else parent.result}
+            start = self._run.picture() if self._run is not None else parent.result
             settings = settings.replace(content=parent.settings.content)
             parent = parent if parent.rows else parent.parent  # without a step it will not be kept
         content, styles, given = settings.inputs()
-        run = iterate(content, styles, settings.recipe, **refine, **given, **self._where)
+        run = iterate(content, styles, settings.recipe, refine=start, **given, **self._where)
         with self._lock:  # now that it can be painted
             if self._run is not None:
                 self._end(said=False)
@@ -574,6 +578,19 @@ class Model:
                         self.estimate = found
         finally:
             self._reckoner = None
+
+
+_LIVE: weakref.WeakSet[Model] = weakref.WeakSet()
+PATIENCE = 10.0  # seconds
+
+
+@atexit.register
+def _leave() -> None:
+    """At the end of the process, stop what is painted: torch aborts if Python ends below a thread that computes."""
+    for model in list(_LIVE):
+        model.stop()
+    for model in list(_LIVE):
+        model.wait(PATIENCE)
 
 
 def _small(picture: Tensor) -> Image.Image:

@@ -96,19 +96,22 @@ def status(painting: Painting | None, state: str, estimate: object, message: Mes
 
 def _numbers(painting: Painting, state: str) -> list[str]:
     rows, steps = painting.rows, painting.steps
-    words = {"painting": "painting", "paused": "paused", "done": "done"}
-    told = [f"{words.get(state, state)} {painting.number}", f"step {len(rows)} of {steps}"]
+    told = [f"{state} {painting.number}", f"step {len(rows)} of {steps}"]
     if rows:
         last = rows[-1]
         told += [f"{last['size'][1]} × {last['size'][0]}", f"loss {last['losses']['total']:.4g}"]
-        told.append(f"{last['seconds']:.0f} s")
+        told.append(_time(last["seconds"]))
         if state == "painting":
-            told.append(f"about {last['seconds'] / len(rows) * (steps - len(rows)):.0f} s left at this pace")
+            told.append(f"about {_time(last['seconds'] / len(rows) * (steps - len(rows)))} left at this pace")
     return told
 
 
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 def curves(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The losses by step on a log scale, a line for each term; layers of a term are added up. Empty before two steps."""
+    """The losses by step on a log scale, a line for each term; layers of a term are added up. Empty at first."""
     if len(rows) < 2:
         return ""
     every = math.ceil(len(rows) / POINTS)
@@ -130,9 +133,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> str:
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
             lines.append(f'<polyline class="{name}" points="{points}"/>' if len(spots) > 1 else "")
     last = terms[kept[-1]]
-    keys = "".join(
-        f'<li class="{name}">{_WORDS[name]} <b>{last[name]:.3g}</b></li>' for name in names if name in last
-    )
+    keys = "".join(f'<li class="{name}">{_WORDS[name]} <b>{last[name]:.3g}</b></li>' for name in names if name in last)
     told = ", ".join(f"{_WORDS[name]} {last[name]:.3g}" for name in names if name in last)
     return (
         f'<svg viewBox="0 0 600 120" preserveAspectRatio="none" role="img" aria-label="Losses by step on a log scale, '

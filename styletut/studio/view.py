@@ -13,6 +13,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -54,7 +55,7 @@ class View:
         self._styles = _box(ipywidgets.HBox, "styletut-names")
         self._regions = _box(ipywidgets.VBox, "styletut-regions")
         self.regions: dict[str, Any] = {}  # uploads of masks, by what they are for
-        self.start = _button("Start", "Begin a painting", self._start, "styletut-primary")
+        self.start = _button("Start", "Begin a painting", self._start)
         self.pause = _button("Pause", "Halt after this step", self._pause)
         self.stop = _button("Stop", "End after this step and keep the best picture", self._stop)
         self._easel, self._status, self._curves = (
@@ -69,9 +70,7 @@ class View:
             side.observe(self._compare, "value")
         self._divider = ipywidgets.Output()
         self._past = _box(ipywidgets.VBox, "styletut-group", [_title("History"), self.history])
-        self._comparison = _box(
-            ipywidgets.VBox, "styletut-compare", [_row(self.left, self.right), self._divider]
-        )
+        self._comparison = _box(ipywidgets.VBox, "styletut-compare", [_row(self.left, self.right), self._divider])
         self.box = self._assembled()
         self.refresh()
         self._tick_soon()
@@ -220,7 +219,7 @@ class View:
         self.painting.show([style.source for style in settings.styles])
         removers = []
         for place, style in enumerate(settings.styles if len(settings.styles) > 1 else ()):
-            remover = _button(style.source.name, "Leave it out", lambda p=place: self._remove(p), "styletut-quiet")
+            remover = _button(style.source.name, "Leave it out", partial(self._remove, place), "styletut-quiet")
             remover.icon = "times"
             removers.append(remover)
         _replace(self._styles, [*removers, *([self.another] if settings.styles else [])], keep=[self.another])
@@ -233,14 +232,12 @@ class View:
         settings = self.model.settings
         self.regions = {}
         about = (
-            '<p class="about">A mask is a picture: white where a painting is painted, black where it is not. A painting '
-            "without a mask is painted where no other is.</p>"
+            '<p class="about">A mask is a picture: white where a painting is painted, black where it is not. '
+            "A painting without a mask is painted where no other is.</p>"
         )
         rows: list[Any] = [ipywidgets.HTML(about)]
         for place, style in enumerate(settings.styles):
-            rows.append(
-                self._region(style.source.name, style.mask, lambda *given, p=place: self.model.region(p, *given))
-            )
+            rows.append(self._region(style.source.name, style.mask, partial(self.model.region, place)))
         rows.append(self._region("keep the photograph", settings.protect, self.model.protect))
         _replace(self._regions, rows)
 
@@ -258,6 +255,8 @@ class View:
         self.pause.disabled = state == "ready"
         self.stop.disabled = state not in ("painting", "paused")
         self.start.disabled = self.model.settings.content is None
+        for button, is_next in ((self.start, state in ("ready", "done")), (self.pause, state == "paused")):
+            (button.add_class if is_next else button.remove_class)("styletut-primary")
 
     def _show_history(self) -> None:
         for painting in [p for p in self._cards if p not in self.model.paintings]:
@@ -291,8 +290,9 @@ class View:
     def _show_divider(self, done: dict[str, Painting]) -> None:
         left, right = done.get(self.left.value), done.get(self.right.value)
         try:
-            pictures = [self._compared(one, other) for one, other in ((left, right), (right, left))]
-            figure = divider(*pictures, labels=(self.left.value, self.right.value), max_width=640, max_bytes=900_000)
+            labels = (self.left.value, self.right.value)
+            pictures = self._compared(left, right), self._compared(right, left)
+            figure = divider(*pictures, labels, max_width=640, max_bytes=900_000)
         except FigureError as error:
             shown = f'<p class="about">{parts.escaped(error)}</p>'
         else:
@@ -341,7 +341,7 @@ class _Choice:
         self.buttons = {}
         for name in names:
             sample = samples.info(name)
-            pressed = lambda name=name: chosen(f"sample:{name}", "")  # noqa: E731
+            pressed = partial(chosen, f"sample:{name}", "")
             self.buttons[name] = _button(name, f"{sample.title}, {sample.author}", pressed, "styletut-sample")
             self.buttons[name].add_class(f"styletut-sample-{name}")
         self.upload = _upload(f"a {what} of your own", chosen)
