@@ -16,7 +16,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 from ..engine import signals, streams
 from ..errors import printable
-from . import paint, resume, sheet, show, texture
+from . import paint, resume, sheet, show, studio, texture
 from .exits import INTERRUPTED, explain
 from .printing import notice, short_warnings
 
@@ -27,6 +27,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "info": show.info_command,
     "resume": resume.resume_command,
     "sheet": sheet.sheet_command,
+    "studio": studio.studio_command,
     "texture": texture.texture_command,
 }
 """What a first word stands for that is not a picture."""

@@ -51,6 +51,7 @@ other commands (COMMAND --help says more; a file of such a name is ./NAME):
   styletut resume RUN.pt       go on with an interrupted run
   styletut texture STYLE       a texture from a style alone, which may tile
   styletut sheet PHOTO STYLES  a contact sheet: one photograph in many styles, or over a grid of settings
+  styletut studio [PHOTO] [PAINTING]  the studio in a browser: choose, paint, steer and compare
 """
 _METAVARS = {"number": "X", "whole": "N"}
 """What values of a kind are called, where the field does not say."""
