@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import html
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -341,6 +342,30 @@ class Recipe:
         values = self.to_dict()
         changed = [f.name for f in fields() if f.name == "name" or values[f.name] != f.default]
         return "\n".join(["Recipe(", *(f"    {name}={values[name]!r}," for name in changed), ")"])
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a table of what is not the default, and all else folded below it."""
+        values = self.to_dict()
+        told = [f for f in fields() if f.kind != "text"]
+        changed = [f for f in told if values[f.name] != f.default]
+        rest = [f for f in told if f not in changed]
+        about = ". ".join(text.rstrip(".") for text in (self.source, self.note) if text)
+        return (
+            f"<p><b>Recipe {html.escape(self.name)}</b>{f': {html.escape(about)}.' if about else ''}</p>"
+            f"{_html_table(changed, values)}<details><summary>{len(rest)} fields as they are by default</summary>"
+            f"{_html_table(rest, values)}</details>"
+        )
+
+
+def _html_table(rows: Iterable[Field], values: Mapping[str, Any]) -> str:
+    """A table of fields: name, value, what it means."""
+    cells = "".join(
+        f'<tr><th scope="row" style="text-align:left">{f.name}</th>'
+        f'<td style="text-align:left">{html.escape(_cell(values[f.name]))}</td>'
+        f'<td style="text-align:left">{html.escape(f.help)}</td></tr>'
+        for f in rows
+    )
+    return f"<table><tbody>{cells}</tbody></table>"
 
 
 def _rebuild(values: dict[str, Any]) -> Recipe:

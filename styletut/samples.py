@@ -1,7 +1,7 @@
 """The pictures that come with the package: photographs, paintings, and styles that are drawn on demand.
 
-``names`` lists them, ``load`` gives one as a picture, ``table`` says where each comes from and under which
-licence. To add a picture: put the file into ``data/`` and a row into ``SAMPLES``; nothing else knows of it.
+``names`` lists them, ``show`` shows them, ``load`` gives one as a picture, ``table`` says where each comes from and
+under which licence. To add a picture: put the file into ``data/`` and a row into ``SAMPLES``; nothing else knows of it.
 
 The drawn styles (``waves``, ``mosaic``, ``strokes``, ``dots``) have a structure that is known exactly, which
 makes them the ones to explain a Gram matrix with. All their lengths are fractions of the picture's longer
@@ -20,12 +20,16 @@ from importlib.resources import as_file, files
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
+import styletut  # the drawing of sheets is above this room: `show` asks the package for it
+
 from .errors import SampleError, did_you_mean
-from .images import MAX_PIXELS, load_image
+from .images import MAX_PIXELS, load_image, to_pil
 
 KINDS = ("photograph", "style")
+SHOWN = 240  # pixels of the longer side, in the contact sheet
 
 Array = NDArray[np.floating]
 Size = int | tuple[int, int]
@@ -170,6 +174,26 @@ def table() -> str:
     text = "\n".join(lines)
     print(text)
     return text
+
+
+def show(kind: str | None = None) -> Image.Image:
+    """A contact sheet of all samples, or of one kind: each with its name, its title and who made it.
+
+    A notebook shows it as the last line of a cell; elsewhere its ``show`` method opens a viewer.
+
+    Raises:
+        SampleError: unknown kind.
+
+    >>> show("photograph").width > 800
+    True
+    """
+    drawing = styletut.sheets.drawing
+    tiles = []
+    for sample in map(info, names(kind)):
+        picture = to_pil(load(sample.name, SHOWN))
+        tiles.append(drawing.Tile(picture, [sample.name], f"{sample.title}; {sample.author}, {sample.year}"))
+    columns = math.ceil(math.sqrt(len(tiles)))
+    return drawing.draw([tiles[i : i + columns] for i in range(0, len(tiles), columns)])
 
 
 @lru_cache(maxsize=16)

@@ -58,7 +58,8 @@ def studio_command(argv: list[str]) -> int:
     transfer.pick_device(args.device)
     front = _front()
     with tempfile.TemporaryDirectory(prefix="styletut-studio-") as folder:  # for this user's eyes only
-        write_notebook(Path(folder) / "studio.ipynb", args.photo, args.painting, args.recipe, args.device)
+        code = studio_code(args.photo, args.painting, args.recipe, args.device)
+        write_notebook(Path(folder) / "studio.ipynb", code, hint=front != "voila")
         return _serve(front, Path(folder), args)
 
 
@@ -88,13 +89,17 @@ def _front() -> str:
     return found[0]
 
 
-def write_notebook(path: Path, photo: str | None, painting: str | None, recipe: str, device: str) -> None:
-    """A notebook whose one cell of code shows a studio of these pictures, which saves into the current folder."""
+def studio_code(photo: str | None, painting: str | None, recipe: str, device: str) -> str:
+    """What shows a studio of these pictures, which saves into the current folder."""
     words = [_source(photo), _source(painting), repr(recipe), f"folder={str(Path.cwd())!r}", f"device={device!r}"]
-    code = f"import styletut as st\n\nst.Studio({', '.join(words)})"
+    return f"import styletut as st\n\nst.Studio({', '.join(words)})"
+
+
+def write_notebook(path: Path, code: str, *, hint: bool) -> None:
+    """A notebook with one cell of code, and a hint at how it is run where it does not run by itself."""
     text = "# Studio\n\nRun the cell below: click on it, then press Shift+Enter."
     cells: list[dict[str, Any]] = [
-        {"cell_type": "markdown", "id": "about", "metadata": {}, "source": text},
+        {"cell_type": "markdown", "id": "about", "metadata": {}, "source": text if hint else ""},
         {"cell_type": "code", "id": "studio", "metadata": {}, "source": code, "outputs": [], "execution_count": None},
     ]
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

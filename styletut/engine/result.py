@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import styletut  # the figures are above this room: a notebook's display asks the package for them
+
 from .. import __version__
 from ..images import save_image, to_pil
 from ..recipes import Recipe
@@ -75,7 +77,9 @@ class Result:
 
     ``picture`` (B, 3, H, W) in [0, 1] on the CPU; ``history`` one dict an iteration (scale, iteration, evaluations,
     seconds, size, losses); ``frames`` the snapshots in 8 bits, pairs (evaluations, picture); ``stopped`` None,
-    ``"interrupted"`` or ``"diverged: ..."``.
+    ``"interrupted"`` or ``"diverged: ..."``; ``before`` the content in 8 bits, at the size of the picture.
+
+    A notebook shows it as before and after, under a divider.
     """
 
     picture: Tensor
@@ -88,6 +92,7 @@ class Result:
     precision: str
     stopped: str | None
     inputs: dict[str, Any]
+    before: Tensor | None = None
 
     @classmethod
     def of(
@@ -112,6 +117,7 @@ class Result:
             precision=precision,
             stopped=stopped,
             inputs=inputs.manifest(recipe),
+            before=(inputs.content * 255).round().byte(),
         )
 
     @property
@@ -170,6 +176,14 @@ class Result:
         for picture in self.picture.split(1):
             image = to_pil(picture)
             display(image) if notebook else image.show()
+
+    def _repr_html_(self) -> str | None:
+        """Before and after under a divider; None, which leaves the picture alone, of a batch or without a content."""
+        compared = self.recipe.content_layers and self.recipe.content_weight
+        if self.before is None or len(self.picture) > 1 or not compared:
+            return None
+        before = self.before.float() / 255
+        return styletut.figures.divider(before, self.picture, ("before", "after"), max_bytes=300_000).html
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

@@ -1,3 +1,4 @@
+from . import drawing as drawing
 from .cells import QUICK as QUICK
 from .cells import Cell as Cell
 from .cells import Source as Source

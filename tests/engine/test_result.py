@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
+import re
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +116,31 @@ def test_show_uses_the_notebook_where_there_is_one_and_the_viewer_elsewhere(
     shown, other = (in_cell, in_viewer) if where == "notebook" else (in_viewer, in_cell)
     assert [image.size for image in shown] == [(28, 24)] * 2
     assert other == []
+
+
+# --- in a notebook -----------------------------------------------------------------------------------
+
+
+def pictures_of(shown: str) -> list[Image.Image]:
+    """The pictures within a piece of HTML."""
+    found = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', shown)
+    return [Image.open(BytesIO(base64.b64decode(data))) for data in found]
+
+
+def test_a_notebook_shows_before_and_after_under_a_divider(photo: Tensor, painting: Tensor) -> None:
+    result = paint(photo, painting)
+    shown = result._repr_html_()
+    assert shown is not None and "styletut-divider-" in shown and len(shown) < 300_000
+    assert shown == result._repr_html_()
+    for picture, expected in zip(pictures_of(shown), (photo, result.picture), strict=True):
+        assert picture.size == (40, 32)
+        difference = images.from_pil(picture.convert("RGB")) - expected
+        assert float(difference.abs().mean()) < 0.03  # JPEG's
+
+
+def test_a_picture_without_one_photograph_before_it_is_shown_alone(photo: Tensor, painting: Tensor) -> None:
+    batch = torch.cat([photo, photo.flip(3)])
+    assert paint(batch, painting, SMALL.replace(batch=2, **ADAM))._repr_html_() is None
+    assert st.texture(painting, recipe=SMALL, size=32, steps=1, progress=False)._repr_html_() is None
+    bare = dataclasses.replace(paint(photo, painting), before=None)
+    assert bare._repr_html_() is None and bare._repr_png_().startswith(b"\x89PNG")

@@ -14,7 +14,7 @@ from PIL import Image
 from torch.nn.functional import avg_pool2d
 
 import styletut
-from styletut import samples
+from styletut import images, samples
 from styletut.errors import SampleError
 
 DATA = Path(str(files("styletut") / "data"))
@@ -323,3 +323,21 @@ def test_dots_keep_tones_between_their_limits(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_package_is_where_the_data_is() -> None:
     assert DATA.parent == Path(styletut.__file__).parent
+
+
+def test_show_is_a_contact_sheet_of_every_sample() -> None:
+    every, photographs = samples.show(), samples.show("photograph")
+    assert every.mode == "RGB" and every.width > photographs.width and every.height > photographs.height
+    pixels = images.from_pil(photographs)
+    for name in samples.names("photograph"):
+        assert _found(images.from_pil(images.to_pil(samples.load(name, samples.SHOWN))), pixels), name
+    with pytest.raises(SampleError):
+        samples.show("drawing")
+
+
+def _found(picture: torch.Tensor, sheet: torch.Tensor) -> bool:
+    """Whether a picture is somewhere in another, to the last bit."""
+    corner = picture[0, :, 0, 0]
+    places = (sheet[0] == corner[:, None, None]).all(0).nonzero().tolist()
+    rows, cols = picture.shape[-2:]
+    return any(torch.equal(sheet[..., y : y + rows, x : x + cols], picture) for y, x in places)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import itertools
 import json
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Hashable
@@ -879,3 +881,15 @@ def test_style_scales_are_one_or_several_numbers_or_own() -> None:
         Recipe(style_scale="its own")
     with pytest.raises(RecipeError, match="style_loss='sliced-wasserstein' cannot be averaged over sizes"):
         Recipe(style_scale=(1, 0.5), style_loss="sliced-wasserstein")
+
+
+def test_a_notebook_shows_what_differs_and_folds_the_rest() -> None:
+    recipe = recipes.get("fast").replace(seed=7)
+    shown = recipe._repr_html_()
+    open_, folded = shown.split("<details>")
+    differing = {f.name for f in recipes.fields() if f.kind != "text" and recipe.to_dict()[f.name] != f.default}
+    assert set(re.findall(r"<th[^>]*>(\w+)</th>", open_)) == differing and "seed" in differing
+    rest = {f.name for f in recipes.fields() if f.kind != "text"} - differing
+    assert set(re.findall(r"<th[^>]*>(\w+)</th>", folded)) == rest
+    assert ">7</td>" in open_ and html.escape(recipes.field("seed").help) in open_
+    assert "Recipe fast" in open_ and "<img" not in Recipe(name="<img>")._repr_html_()
