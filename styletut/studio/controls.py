@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -133,7 +134,7 @@ class Layers(ipywidgets.VBox, ipywidgets.ValueWidget):
     value = traitlets.Dict()
 
     def __init__(self, description: str, tooltip: str) -> None:
-        self._title = ipywidgets.HTML(f'<span title="{tooltip}">{description}</span>')
+        self._title = ipywidgets.HTML(f'<span title="{html.escape(tooltip)}">{description}</span>')
         self._title.add_class("styletut-label")
         self._buttons = ipywidgets.HBox()
         self._weights = ipywidgets.HBox()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import functools
 import itertools
 import re
 import threading
@@ -31,7 +32,7 @@ from ..recipes import Recipe
 from ..transfer import Estimate, Execution, Result, Run, estimate, iterate
 
 State = Literal["ready", "painting", "paused", "done"]
-PREVIEW = 560  # pixels of the longer side, at most
+PREVIEW, SMALL = 560, 400  # pixels of the longer side, at most
 ONLY_AT_THE_START = ("start", "start_mix", "noise", "noise_range", "seed", "snapshot_every", "name", "source", "note")
 """Fields of a recipe that a picture which is being painted has behind it: they count from the next start."""
 
@@ -45,6 +46,11 @@ class Source:
 
     name: str
     picture: Tensor
+
+    @functools.cached_property
+    def small(self) -> Image.Image:
+        """The picture, or the mask, of at most `SMALL` pixels."""
+        return _small(self.picture.expand(1, 3, -1, -1), SMALL)
 
     @classmethod
     def of(cls, picture: Any, name: str = "") -> Source:
@@ -504,7 +510,7 @@ class Model:
             return
         run.interrupt()
         painting.result = run.result()
-        painting.preview = _small(painting.result.picture)
+        painting.preview = _small(painting.result.picture, PREVIEW)
         painting.rows = painting.result.history
         if said and run.stopped is not None and run.stopped.startswith("diverged"):
             self.message = Message(f"{run.stopped}; the best picture before it was kept", error=True)
@@ -593,9 +599,9 @@ def _leave() -> None:
         model.wait(PATIENCE)
 
 
-def _small(picture: Tensor) -> Image.Image:
+def _small(picture: Tensor, side: int) -> Image.Image:
     image = images.to_pil(picture[:1])
-    image.thumbnail((PREVIEW, PREVIEW))
+    image.thumbnail((side, side))
     return image
 
 

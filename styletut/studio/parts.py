@@ -43,14 +43,6 @@ def data_uri(picture: Image.Image, quality: int = 85) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
-def shrunk(picture: Any, side: int) -> Image.Image:
-    """A picture, or a mask, of at most ``side`` pixels."""
-    image = picture if isinstance(picture, Image.Image) else images.to_pil(picture[:1].expand(1, 3, -1, -1))
-    image = image.copy()
-    image.thumbnail((side, side))
-    return image
-
-
 def picture(image: Image.Image, alt: str) -> str:
     """A picture."""
     return f'<img src="{data_uri(image)}" alt="{escaped(alt)}" decoding="sync" draggable="false">'
@@ -67,8 +59,7 @@ def easel(painting: Painting | None, settings: Settings) -> str:
         return f'<figure class="easel">{picture(painting.preview, "The picture so far")}</figure>'
     given = [(settings.content, "photograph")] + [(style.source, "painting") for style in settings.styles]
     shown = [
-        f"<figure>{picture(shrunk(source.picture, 400), source.name)}"
-        f"<figcaption>{escaped(source.name)}</figcaption></figure>"
+        f"<figure>{picture(source.small, source.name)}<figcaption>{escaped(source.name)}</figcaption></figure>"
         for source, _ in given
         if source is not None
     ]
@@ -155,7 +146,7 @@ def _terms(losses: Mapping[str, float]) -> dict[str, float]:
 
 def card(painting: Painting, state: str) -> str:
     """A painting of the history: its picture, what it is made of, and what differs from the named recipe."""
-    shown = "" if painting.preview is None else picture(shrunk(painting.preview, CARD), painting.title)
+    shown = "" if painting.preview is None else picture(_shrunk(painting.preview, CARD), painting.title)
     settings = painting.settings
     made_of = [settings.content.name if settings.content else "", *(style.source.name for style in settings.styles)]
     if painting.result is None:
@@ -171,6 +162,12 @@ def card(painting: Painting, state: str) -> str:
         f"<span>{escaped(' + '.join(filter(None, made_of)))}</span></figcaption></figure>"
         f'<dl class="differs">{_differing(painting)}</dl>{_link(painting.saved)}'
     )
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    image = image.copy()
+    image.thumbnail((side, side))
+    return image
 
 
 def _differing(painting: Painting) -> str:

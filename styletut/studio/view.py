@@ -242,7 +242,7 @@ class View:
         _replace(self._regions, rows)
 
     def _region(self, name: str, mask: Source | None, set_mask: Callable[..., None]) -> Any:
-        shown = "" if mask is None else parts.picture(parts.shrunk(mask.picture, 96), f"mask of {name}")
+        shown = "" if mask is None else parts.picture(mask.small, f"mask of {name}")
         upload = _upload(f"mask for {name}", lambda *given: self._act(lambda: set_mask(*given)))
         self.regions[name] = upload
         parts_: list[Any] = [ipywidgets.HTML(f"{shown}<span>{parts.escaped(name)}</span>"), upload]
@@ -324,6 +324,7 @@ class View:
         try:
             self.refresh()
         finally:
+            busy = busy or self.model.busy or self.model.reckoning
             if busy and self._loop is not None:  # once more after the last step
                 self._ticking = True
                 self._loop.call_later(TICK, self._tick)
