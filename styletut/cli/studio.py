@@ -18,7 +18,7 @@ from .files import Picture, check_exists
 from .parser import Parser
 from .printing import notice, report
 
-FRONTS = {"voila": "voila/render/{}", "jupyterlab": "lab/tree/{}", "notebook": "notebooks/{}"}
+FRONTS = {"voila": "voila/render/{}", "jupyterlab": "doc/tree/{}", "notebook": "notebooks/{}"}
 """The packages that can show a notebook, the best first, and the address of a notebook in each."""
 
 _EXAMPLES = """\
@@ -59,7 +59,9 @@ def studio_command(argv: list[str]) -> int:
     front = _front()
     with tempfile.TemporaryDirectory(prefix="styletut-studio-") as folder:  # for this user's eyes only
         code = studio_code(args.photo, args.painting, args.recipe, args.device)
-        write_notebook(Path(folder) / "studio.ipynb", code, hint=front != "voila")
+        home = Path(folder) / "studio"  # all that the browser can see
+        home.mkdir()
+        write_notebook(home / "studio.ipynb", code, hint=front != "voila")
         return _serve(front, Path(folder), args)
 
 
@@ -123,7 +125,7 @@ def _serve(front: str, folder: Path, args: Any) -> int:
             "ip": "127.0.0.1",
             "port": port,
             "port_retries": 0,
-            "root_dir": str(folder),
+            "root_dir": str(folder / "studio"),
             "default_url": f"/{place}",
             "open_browser": not args.no_browser,
             "allow_remote_access": False,

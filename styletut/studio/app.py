@@ -24,6 +24,9 @@ class Studio:
     free; a setting that is changed meanwhile counts from the next step, and the run goes on from its present picture.
     Each run stays in the history, to be compared, saved, or taken up again with its settings.
 
+    A Jupyter server takes no upload above 10 MB unless it was told to: give larger files by their path here, or open
+    the studio with ``styletut studio``, whose server takes them.
+
     Args:
         content: the photograph: a path, ``sample:NAME``, a tensor, a PIL image or an array; None to choose it there.
         style: a painting, or a list of them.

@@ -29,7 +29,7 @@ class Server:
     def __init__(self, command: list[str], cwd: Path, **options: Any) -> None:
         type(self).command, type(self).folder, type(self).options = command, cwd, options
         type(self).settings = json.loads((cwd / "server.json").read_text())
-        type(self).notebook = nbformat.read(cwd / "studio.ipynb", as_version=4)
+        type(self).notebook = nbformat.read(cwd / "studio" / "studio.ipynb", as_version=4)
         type(self).mode = stat.S_IMODE(cwd.stat().st_mode)
 
     command: list[str]
@@ -69,7 +69,7 @@ def with_packages(monkeypatch: pytest.MonkeyPatch, *installed: str) -> None:
     ("installed", "module", "address"),
     [
         (("voila", "jupyterlab"), "jupyter_server", "voila/render/studio.ipynb"),
-        (("jupyterlab", "notebook"), "jupyterlab", "lab/tree/studio.ipynb"),
+        (("jupyterlab", "notebook"), "jupyterlab", "doc/tree/studio.ipynb"),
         (("notebook",), "notebook", "notebooks/studio.ipynb"),
     ],
 )
@@ -87,9 +87,11 @@ def test_the_studio_is_served_on_loopback_with_a_token(
     assert found and found[3] == address and len(found[4]) >= 32
     own, token = server.settings["ServerApp"], server.settings["IdentityProvider"]["token"]
     assert (own["ip"], own["port"], own["allow_remote_access"]) == ("127.0.0.1", int(found[2]), False)
+    assert own["root_dir"] == str(server.folder / "studio")  # the browser does not see the token's file
     assert own["default_url"] == f"/{address}" and own["open_browser"] is True and token == found[4]
     assert server.command[:3] == [sys.executable, "-m", module]
     assert not any(token in word for word in server.command)
+    assert own["tornado_settings"]["websocket_max_message_size"] >= 100_000_000  # a photograph is one message
     assert bool(own["jpserver_extensions"]) == (module == "jupyter_server")
     assert server.options["stdin"] == subprocess.DEVNULL and not server.folder.exists()
     if sys.platform != "win32":
@@ -180,6 +182,8 @@ def test_a_real_server_lets_in_only_who_has_the_token_and_ends_with_ctrl_c(tmp_p
             assert refused.value.code == 403
             with urllib.request.urlopen(f"{base}api/contents/studio.ipynb?token={token}", timeout=60) as answer:
                 notebook = json.load(answer)
+            with urllib.request.urlopen(f"{base}api/contents?token={token}", timeout=60) as answer:
+                assert [each["name"] for each in json.load(answer)["content"]] == ["studio.ipynb"]
             assert "st.Studio('sample:cat'" in notebook["content"]["cells"][-1]["source"]
             running.send_signal(signal.SIGINT)
             assert running.wait(timeout=120) == 0
