@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from io import BytesIO
@@ -469,3 +471,16 @@ def test_settings_are_frozen_and_sources_can_be_shared(photo: Tensor) -> None:
     assert Source.of(source) is source
     settings = Settings(recipes.get("draft"), source)
     assert settings.replace(styles=()).content is source
+
+
+def test_a_program_that_ends_while_it_paints_ends_well() -> None:
+    code = (
+        "from styletut import vgg\n"
+        "from styletut.studio import Model\n"
+        "weights = vgg.random_weights(width=0.1)\n"
+        "model = Model('sample:cat', 'sample:waves', weights=weights, size=64, steps=100_000)\n"
+        "model.start()\n"
+        "while not (model.paintings and model.paintings[0].rows): pass\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    assert (ran.returncode, ran.stderr) == (0, "")

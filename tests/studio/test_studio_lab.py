@@ -17,7 +17,7 @@ from torch import Tensor
 
 import styletut as st
 
-PATIENCE = 60  # seconds: JupyterLab is large, and a machine may be busy
+PATIENCE = 120  # seconds: JupyterLab is large, and a machine may be busy
 
 pytestmark = [
     pytest.mark.browser,

@@ -368,7 +368,7 @@ def rows(*losses: dict[str, float], scale: int = 0) -> list[dict[str, Any]]:
 
 def test_curves_have_a_line_for_each_term_and_scale_and_add_up_its_layers() -> None:
     history = rows(*[{"style/relu1_1": 2.0 / n, "style/relu2_1": 1.0 / n, "total": 3.0 / n} for n in range(1, 500)])
-    history += rows(*[{"style/relu1_1": 1.0 / n, "total": 1.0 / n} for n in range(1, 61)], scale=1)
+    history += rows(*[{"style/a": 0.4 / n, "style/b": 0.6 / n, "total": 1.0 / n} for n in range(1, 61)], scale=1)
     drawn = parts.curves(history)
     assert re.findall('polyline class="(\\w+)"', drawn) == ["total", "total", "style", "style"]
     longest = max(len(points.split()) for points in re.findall('points="([^"]*)"', drawn))
