@@ -21,6 +21,8 @@ from .printing import notice, report
 FRONTS = {"voila": "voila/render/{}", "jupyterlab": "doc/tree/{}", "notebook": "notebooks/{}"}
 """The packages that can show a notebook, the best first, and the address of a notebook in each."""
 
+PATIENCE = 10  # seconds that the server has to end
+
 _EXAMPLES = """\
 PHOTO and PAINTING are picture files or sample:NAME; what is not given is chosen in the studio. Pictures are saved where
 the command was started. With voila the studio opens as an app; in JupyterLab or Notebook, run its cell: Shift+Enter.
@@ -151,10 +153,19 @@ def _serve(front: str, folder: Path, args: Any) -> int:
             notice("the studio is closed")
             return 0
         finally:
-            server.terminate()
+            _end(server)
     if code:
         raise StyletutError(f"the server ended by itself (exit code {code}): is port {port} taken?")
     return 0
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server, also one that hangs while it shuts down its kernel."""
+    server.terminate()
+    try:
+        server.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        server.kill()
 
 
 def _free_port() -> int:

@@ -12,7 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nbformat
 import pytest
@@ -25,6 +25,8 @@ class Server:
     """Stands for the server's process, and looks at what it would be started with."""
 
     code = 0
+    hangs = False
+    ended: ClassVar[list[str]] = []
 
     def __init__(self, command: list[str], cwd: Path, **options: Any) -> None:
         type(self).command, type(self).folder, type(self).options = command, cwd, options
@@ -44,12 +46,18 @@ class Server:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def wait(self) -> int:
-        if self.code == 130:
+    def wait(self, timeout: float | None = None) -> int:
+        if timeout is not None and self.hangs:
+            raise subprocess.TimeoutExpired("", timeout)
+        if timeout is None and self.code == 130:
             raise KeyboardInterrupt
         return self.code
 
-    def terminate(self) -> None: ...
+    def terminate(self) -> None:
+        self.ended.append("terminate")
+
+    def kill(self) -> None:
+        self.ended.append("kill")
 
 
 @pytest.fixture
@@ -156,6 +164,17 @@ def test_a_server_that_ends_by_itself_is_said(
     assert "is port 9 taken?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+def test_ctrl_c_ends_the_server_also_one_that_hangs(
+    hangs: bool, server: type[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_packages(monkeypatch, "jupyterlab")
+    monkeypatch.setattr(server, "hangs", hangs)
+    monkeypatch.setattr(server, "ended", [])
+    assert main(["studio"]) == 0
+    assert server.ended == (["terminate", "kill"] if hangs else ["terminate"])
+
+
 def test_its_help_says_what_it_opens(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["studio", "--help"]) == 0
     text = capsys.readouterr().out
@@ -189,7 +208,7 @@ def test_a_real_server_lets_in_only_who_has_the_token_and_ends_with_ctrl_c(tmp_p
             assert running.wait(timeout=120) == 0
             assert "the studio is closed" in running.stderr.read()
         finally:
-            running.kill()
+            running.terminate()  # and with it the server
 
 
 def _wait_for(address: str, running: subprocess.Popen[str]) -> None:
