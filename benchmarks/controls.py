@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,8 @@ def main() -> None:
     for name in options.only:
         row = CONTROLS[name](paint)
         labels = [label if number is None else f"{label}: {number:.2f}" for label, _, number in row]
-        figure = st.figures.gallery([x for _, x, _ in row], labels, columns=len(row))
+        columns = len(row) if len(row) < 5 else math.ceil(len(row) / 2)
+        figure = st.figures.gallery([x for _, x, _ in row], labels, columns=columns)
         figure.savefig(out / f"controls-{name}.jpg", dpi=200, pil_kwargs={"quality": 88})
         numbers[name] = {label: number for label, _, number in row if number is not None}
         write_atomically(file, (json.dumps(numbers, indent=1) + "\n").encode())
