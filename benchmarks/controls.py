@@ -88,9 +88,8 @@ def styles(paint: Painter) -> Row:
 
 def style_scale(paint: Painter) -> Row:
     """The mean length of the gradient over the standard deviation of the lightness: finer strokes have more."""
-    photo, style = picture("cat"), st.samples.load("starry_night")
-    made = {f"style scale {s}": paint(photo, style, style_scale=s) for s in (0.5, 1.0, 1.5)}
-    made["style scale own"] = paint(photo, style, style_scale="own")
+    photo, style = picture("coffee"), st.samples.load("mosaic", 768)
+    made = {f"style scale {s}": paint(photo, style, style_scale=s) for s in (0.4, 1.0, "own")}
     return [(name, x, fineness(x)) for name, x in made.items()]
 
 
