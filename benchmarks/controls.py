@@ -112,7 +112,7 @@ def regions(paint: Painter) -> Row:
         "Starry Night": paint.pair("china", "starry_night"),
         "mosaic": paint.pair("china", "mosaic"),
     }
-    shown: Row = [("mask of the first", (1 - down).expand(1, 3, rows, columns), None)]
+    shown: Row = [("region of the first", photo * (0.2 + 0.8 * (1 - down)), None)]
     return shown + [(n, x, st.evaluate.palette_distance(x[..., : rows // 3, :], above)) for n, x in made.items()]
 
 
