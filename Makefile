@@ -20,7 +20,7 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 READERS   = $(wildcard notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint types unit portable nbval notebooks readers browser format clean
+.PHONY: help venv book test lint types unit portable nbval notebooks readers wheel address browser format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,14 @@ notebooks: $(STAMP)  ## execute every notebook and write it back, normalised (ON
 
 readers: $(STAMP)  ## write notebooks/ anew from the stored chapters: plain Markdown, nothing is executed
 	$(BIN)/python tools/reader_notebooks.py
+
+wheel: $(STAMP)  ## build dist/styletut-VERSION-py3-none-any.whl
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+	@ls dist/*.whl
+
+address: $(STAMP)  ## say where the project is published: make address URL=https://github.com/OWNER/NAME (PAGES=… too)
+	$(BIN)/python tools/address.py $(URL) $(PAGES)
 
 browser: $(STAMP)  ## figures, notebooks in JupyterLab and the built book (after `make book`) in headless Chromium
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests -m browser

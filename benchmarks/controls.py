@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,8 @@ def styles(paint: Painter) -> Row:
 
 def style_scale(paint: Painter) -> Row:
     """The mean length of the gradient over the standard deviation of the lightness: finer strokes have more."""
-    photo, style = picture("cat"), st.samples.load("starry_night")
-    made = {f"style scale {s}": paint(photo, style, style_scale=s) for s in (0.5, 1.0, 1.5)}
-    made["style scale own"] = paint(photo, style, style_scale="own")
+    photo, style = picture("coffee"), st.samples.load("mosaic", 768)
+    made = {f"style scale {s}": paint(photo, style, style_scale=s) for s in (0.4, 1.0, "own")}
     return [(name, x, fineness(x)) for name, x in made.items()]
 
 
@@ -112,7 +112,7 @@ def regions(paint: Painter) -> Row:
         "Starry Night": paint.pair("china", "starry_night"),
         "mosaic": paint.pair("china", "mosaic"),
     }
-    shown: Row = [("mask of the first", (1 - down).expand(1, 3, rows, columns), None)]
+    shown: Row = [("region of the first", photo * (0.2 + 0.8 * (1 - down)), None)]
     return shown + [(n, x, st.evaluate.palette_distance(x[..., : rows // 3, :], above)) for n, x in made.items()]
 
 
@@ -192,7 +192,8 @@ def main() -> None:
     for name in options.only:
         row = CONTROLS[name](paint)
         labels = [label if number is None else f"{label}: {number:.2f}" for label, _, number in row]
-        figure = st.figures.gallery([x for _, x, _ in row], labels, columns=len(row))
+        columns = len(row) if len(row) < 5 else math.ceil(len(row) / 2)
+        figure = st.figures.gallery([x for _, x, _ in row], labels, columns=columns)
         figure.savefig(out / f"controls-{name}.jpg", dpi=200, pil_kwargs={"quality": 88})
         numbers[name] = {label: number for label, _, number in row if number is not None}
         write_atomically(file, (json.dumps(numbers, indent=1) + "\n").encode())

@@ -449,7 +449,7 @@ _NAMED: dict[str, Callable[[], Recipe]] = {
         optimizer="lbfgs",
         memory=10,
         keep_grey=True,
-        scales=((0.5, 70), (1.0, 22)),
+        scales=((0.5, 30), (1.0, 32)),
         precision="auto",
     ),
     "draft": lambda: _like_fast(

@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import copy
 import re
+import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import address
 import nbformat
 import pytest
 import run_notebooks
 import styletut_book
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
+from nbclient.exceptions import CellExecutionError
 from nbformat import v4
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -33,17 +36,22 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 
 INSTALL = f"""\
 # @title On Colab, install styletut here; anywhere else this cell does nothing.
+import glob
 import importlib.util
 import subprocess
 import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("styletut") is None:
-    package = "styletut[notebook] @ git+{REPOSITORY}"
+    uploaded = [f"{{wheel}}[notebook]" for wheel in glob.glob("styletut-*.whl")]
+    package = [*uploaded, "styletut[notebook] @ git+{REPOSITORY}"][0]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", package]
     if subprocess.run(pip, capture_output=True).returncode:
-        sys.exit(
-            f"pip could not install {{package}}. Upload the wheel that `pip wheel .` makes "
-            "in a copy of the project, %pip install that, and run this cell again."
+        class NotInstalled(Exception):
+            _render_traceback_ = lambda self: [str(self)]  # one line is enough
+
+        raise NotInstalled(
+            f"pip could not install {{package}}. Make a wheel (`make wheel` in a copy of the "
+            "project), upload it to the files on the left, and run this cell again."
         )
     importlib.invalidate_caches()
 """
@@ -132,6 +140,8 @@ def figures(notebook: Any) -> list[str]:
 def cell_size(notebook: Any) -> list[str]:
     found = []
     for cell in code_cells(notebook):
+        if cell.source.strip() == INSTALL.strip():  # folded, and nothing to learn from
+            continue
         lines = cell.source.splitlines()
         if len(lines) > MAX_LINES:
             found.append(f"{len(lines)} lines, at most {MAX_LINES}: {head(cell)}")
@@ -357,10 +367,10 @@ def test_one_repository_address_everywhere() -> None:
     assert CONFIG["repository"]["url"] == REPOSITORY
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["repository-code"] == REPOSITORY
-    texts = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml")]
-    for path in [*texts, *BOOK.rglob("*.md"), *CHAPTERS]:
-        for address in re.findall(r"https://github\.com/[\w.-]+/styletut\b", path.read_text()):
-            assert address == REPOSITORY, f"{path.name}: {address}"
+    name = re.escape(REPOSITORY.rsplit("/", 1)[1])
+    for path in address.places():
+        for found in re.findall(rf"https://github\.com/[\w.-]+/{name}\b", path.read_text(encoding="utf-8")):
+            assert found == REPOSITORY, f"{path.name}: {found}"
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(BOOK.rglob("*.md")), *CHAPTERS])
@@ -372,6 +382,98 @@ def test_no_page_installs_the_package_from_an_index_that_does_not_have_it(page: 
 def test_the_instructions_show_the_install_cell_as_it_is() -> None:
     shown = re.sub(r"(?m)^   ", "", (ROOT / "CONTRIBUTING.md").read_text())
     assert INSTALL.strip() in shown
+
+
+COLAB = """\
+import importlib.util
+import subprocess
+import sys
+import types
+
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+importlib.util.find_spec = lambda name: None
+asked = []
+
+
+def run(command, **options):
+    asked.append(command)
+    return types.SimpleNamespace(returncode={status})
+
+
+subprocess.run = run
+"""
+
+
+@pytest.mark.parametrize("uploaded", [False, True])
+def test_the_install_cell_takes_the_wheel_that_was_uploaded(uploaded: bool) -> None:
+    wheel = "open('styletut-0.1.0-py3-none-any.whl', 'w').close()\n" if uploaded else ""
+    show = "print(asked)"
+    notebook = v4.new_notebook(cells=list(map(v4.new_code_cell, (wheel + COLAB.format(status=0), INSTALL, show))))
+    run_notebooks.execute(notebook)
+    package = "styletut-0.1.0-py3-none-any.whl[notebook]" if uploaded else f"styletut[notebook] @ git+{REPOSITORY}"
+    assert notebook.cells[2].outputs[0].text.count("'install'") == 1
+    assert f"'--quiet', {package!r}]" in notebook.cells[2].outputs[0].text
+
+
+def test_an_install_that_fails_says_in_one_line_what_to_do_and_stops() -> None:
+    cells = list(map(v4.new_code_cell, (COLAB.format(status=1), INSTALL, "print('not reached')")))
+    with pytest.raises(CellExecutionError):
+        run_notebooks.execute(notebook := v4.new_notebook(cells=cells))
+    (output,) = notebook.cells[1].outputs
+    assert len(output.traceback) == 1 and "\n" not in output.traceback[0]
+    assert "pip could not install styletut[notebook]" in output.traceback[0] and "`make wheel`" in output.traceback[0]
+    assert notebook.cells[2].outputs == []
+
+
+# ---------------------------------------------------------------------- where it is published
+
+
+def test_the_address_can_be_changed_everywhere_at_once(tmp_path: Path) -> None:
+    for path in address.places():
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path.relative_to(ROOT)).write_bytes(path.read_bytes())
+    before = address.present(tmp_path)
+    address.main(["https://github.com/Someone/styletut-fork.git"], tmp_path)
+    assert address.present(tmp_path) == (
+        "https://github.com/Someone/styletut-fork",
+        "https://someone.github.io/styletut-fork/",
+    )
+    texts = {path: path.read_text(encoding="utf-8") for path in address.places(tmp_path)}
+    assert len(texts) > 40 and not [path for path, text in texts.items() if any(old in text for old in before)]
+    for name in ("book/01-first-transfer.ipynb", "notebooks/01-first-transfer.ipynb"):
+        assert "@ git+https://github.com/Someone/styletut-fork" in texts[tmp_path / name]
+        nbformat.validate(nbformat.reads(texts[tmp_path / name], as_version=4))
+    address.main(list(before), tmp_path)  # and back
+    for path in address.places():
+        assert (tmp_path / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["https://example.org/styletut"], "give https://github.com/OWNER/NAME"),
+        (["github.com/me/styletut"], "give https://github.com/OWNER/NAME"),
+        (["https://github.com/me/styletut", "me.github.io"], "must be like https://OWNER.github.io/NAME/"),
+        ([], "Say where the project is published"),
+    ],
+)
+def test_an_address_that_is_none_changes_nothing(arguments: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        address.main(arguments, tmp_path)
+
+
+def test_no_file_names_another_address_of_the_project() -> None:
+    """Nor is there a file that names it and that `make address` would pass by."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    known = set(address.places())
+    for path in [ROOT / name for name in listed.stdout.split("\0") if name]:
+        if path.suffix in (".py", ".jpg", ".png", ".js", ".npz") or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        if any(old in text for old in address.present()):
+            assert path in known, path
 
 
 def test_one_version_everywhere() -> None:

@@ -435,7 +435,9 @@ def test_references_are_those_of_the_built_book(name: str) -> None:
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_rocket_and_download_hand_out_the_notebook(name: str) -> None:
     html = page(f"book/{name}")
-    assert f'href="https://colab.research.google.com/github/styletut/styletut/blob/main/notebooks/{name}.ipynb"' in html
+    of_project = reader_notebooks.REPOSITORY.removeprefix("https://")
+    colab = f"https://colab.research.google.com/{of_project.replace('github.com', 'github', 1)}"
+    assert f'href="{colab}/blob/main/notebooks/{name}.ipynb"' in html
     assert f'href="../_sources/notebooks/{name}.ipynb"' in html
     assert f"book/{name}.ipynb" not in html
     handed = (HTML / "_sources" / "notebooks" / f"{name}.ipynb").read_bytes()
