@@ -1,12 +1,17 @@
 // The engine behind a port: a worker's, or the page's own thread. It paints while nobody says pause, and answers with
 // messages: {kind: "ready" | "step" | "paused" | "finished" | "failed", ...}.
 
+import { quickenProcessor } from "./processor.js";
 import { Run } from "./run.js";
+
+const prepared = new WeakSet();
 
 export class Painter {
   // `post(message, transferred)` takes the answers; `wait()` lets the thread breathe between two steps.
   constructor(tf, settings, weights, post, wait) {
     Object.assign(this, { tf, settings, weights, post, wait });
+    if (!prepared.has(tf)) quickenProcessor(tf);
+    prepared.add(tf);
     this.run = null;
     this.going = false;
     this.loop = Promise.resolve();
@@ -102,10 +107,21 @@ export function serve(scope, tf) {
   };
 }
 
-// Those that this thread has, the fastest first. Half-precision textures cannot hold a Gram matrix.
+// Those that this thread has, the faster first: WebGL by software loses to plain loops. Half-precision textures cannot
+// hold a Gram matrix.
 export function availableBackends(tf) {
   const webgl = tf.env().getNumber("WEBGL_VERSION") === 2 && tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED");
-  return webgl ? ["webgl", "cpu"] : ["cpu"];
+  if (!webgl) return ["cpu"];
+  return isSoftware() ? ["cpu", "webgl"] : ["webgl", "cpu"];
+}
+
+function isSoftware() {
+  const canvas = typeof OffscreenCanvas === "undefined" ? document.createElement("canvas") : new OffscreenCanvas(1, 1);
+  const context = canvas.getContext("webgl2");
+  const details = context?.getExtension("WEBGL_debug_renderer_info");
+  const name = details ? context.getParameter(details.UNMASKED_RENDERER_WEBGL) : "";
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
 
 // Operations a second, by a convolution of the kind that the network consists of.

@@ -18,6 +18,9 @@ from styletut.recipes import Recipe
 
 SIDE = 32
 TOLERANCE = 1e-4
+RATE = 0.002
+"""Adam's first steps divide each gradient by its own size, so rounding moves a pixel whose gradient is next to nothing
+as far as any other: with a higher rate two float32 runs of the module itself part."""
 
 pytestmark = [pytest.mark.browser, pytest.mark.numerical]
 
@@ -68,6 +71,7 @@ def painter(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
           window.settings = styletutSettings;
           window.weights = engine.decodeWeights(styletutWeights);
           await tf.setBackend("cpu");
+          engine.quickenProcessor(tf);
         }"""
     )
     yield page
@@ -112,12 +116,14 @@ def compare(painter: Any, content: Tensor, style: Tensor, recipe: Recipe, steps:
     assert float((gradient - own["gradient"]).norm() / own["gradient"].norm()) < TOLERANCE
     assert found["totals"] == pytest.approx(own["totals"], rel=TOLERANCE)
     if steps:
-        assert len(set(found["totals"])) == steps and found["totals"][-1] < found["totals"][0]
+        moved = own["end"] - picture
+        assert found["totals"][-1] < 0.97 * found["totals"][0]
+        assert float((as_tensor(found["end"], *size) - own["end"]).norm() / moved.norm()) < 0.05
 
 
 def recipe_for(style_loss: str, **changes: Any) -> Recipe:
     name = next(name for name in scripts.RECIPES if scripts.recipe(name).style_loss == style_loss)
-    adam = {"optimizer": "adam", "learning_rate": scripts.ADAM_RATE}
+    adam = {"optimizer": "adam", "learning_rate": RATE}
     return scripts.recipe(name).replace(**({"precision": "float32", "tv_weight": 0.1} | adam | changes))
 
 

@@ -33,7 +33,8 @@ def test_modules_run_once_each_after_those_that_they_import(tmp_path: Path) -> N
         base="export const order = [];\norder.push('base');\n",
         left='import { order } from "./base.js";\norder.push("left");\nexport function leftSide() { return "l"; }\n',
         right='import {\n  order,\n} from "./base.js";\norder.push("right");\nexport class Right {}\n',
-        main='import { order } from "./base.js";\nimport { leftSide } from "./left.js";\nimport { Right } from "./right.js";\n'
+        main='import { order } from "./base.js";\nimport { leftSide } from "./left.js";\n'
+        'import { Right } from "./right.js";\n'
         "order.push(leftSide() + new Right().constructor.name);\nexport async function go() {}\n",
     )
     script = bundle(tmp_path, "main.js", "made")

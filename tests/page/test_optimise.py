@@ -77,7 +77,8 @@ def test_the_guard_judges_as_the_modules() -> None:
         guard.Action.STOP: "stop",
     }
     body = """return given.runs.map((losses) => { const record = newRecord();
-      return losses.map((total) => judge({ total: total ?? Infinity }, record, given.returns, given.constants).action); });"""
+      const of = (total) => judge({ total: total ?? Infinity }, record, given.returns, given.constants).action;
+      return losses.map(of); });"""
     for returns in (True, False):
         given = {
             "runs": [[None if math.isinf(loss) else loss for loss in losses] for losses in runs],

@@ -78,7 +78,8 @@ def test_the_next_scale_begins_as_in_the_module(photo: Tensor, painting: Tensor,
 
 
 def test_styles_have_the_size_that_the_module_gives_them(painting: Tensor) -> None:
-    body = "given.of.data = floats(given.of.data); const s = styleAt(given.of, given.size, 1, 8); return [s.rows, s.columns];"
+    body = """given.of.data = floats(given.of.data);
+    const { rows, columns } = styleAt(given.of, given.size, 1, 8); return [rows, columns];"""
     for size in ((16, 12), (31, 8), (64, 64), (5, 5)):
         found = in_node({"styleAt": PICTURES}, body, {"of": as_page(painting), "size": size})
         assert tuple(found) == scales.style_at(painting, size, recipes.get("fast"), 8).shape[-2:]
