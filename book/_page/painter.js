@@ -37,8 +37,9 @@ class Page {
     this.reset();
   }
 
-  // A run that has not begun.
+  // A run that has not begun; what the engine still says of the one before is not heard.
   reset() {
+    this.number = (this.number ?? 0) + 1;
     this.phase = "idle"; // idle, starting, painting, paused, finished
     this.picture = null;
     this.state = null;
@@ -99,12 +100,17 @@ class Page {
   // --- what is on the page ---------------------------------------------------------------------------------
 
   build() {
-    this.status = this.make("p", { class: "status", role: "status" });
+    this.status = this.make("p", { class: "status" });
+    this.spoken = this.make("p", { class: "visually-hidden", role: "status" }); // not at each step
     this.alert = this.make("p", { class: "alert", role: "alert", hidden: "" });
     const wells = this.make("div", { class: "wells" }, this.well("content"), this.well("style"));
     this.root = this.make("div", { class: "studio" }, wells, this.stage(), this.transport(), this.alert, this.panels());
     this.place.append(this.root);
-    this.document.addEventListener("visibilitychange", () => this.missed && !this.document.hidden && this.draw());
+    this.document.addEventListener("visibilitychange", () => {
+      if (!this.missed || this.document.hidden) return; // painted on in the background, without drawing
+      this.draw();
+      this.curves.draw();
+    });
     this.place.addEventListener("paste", (event) => this.pasted(event));
     this.document.addEventListener("paste", (event) => !this.place.contains(event.target) && this.pasted(event));
   }
@@ -129,7 +135,7 @@ class Page {
       "section",
       { class: "well", "aria-label": title },
       this.make("div", { class: "frame" }, image, this.make("span", { class: "hint" }, "Drop or paste a picture")),
-      this.make("div", { class: "label" }, this.make("h3", {}, title), name, input, label),
+      this.make("div", { class: "label" }, this.make("h2", {}, title), name, input, label),
       strip,
     );
     input.addEventListener("change", () => input.files[0] && this.take(role, input.files[0]));
@@ -177,7 +183,7 @@ class Page {
     const sizes = this.select("size", SIZES.map((size) => [size, `${size} pixels`]), (value) => this.change({ size: Number(value) }));
     const row = this.make("div", { class: "acts" }, this.buttons.go, this.buttons.again, this.field("Size", sizes));
     const out = this.make("div", { class: "acts" }, this.buttons.save, this.buttons.python, this.buttons.command);
-    return this.make("div", { class: "transport" }, row, this.status, out);
+    return this.make("div", { class: "transport" }, row, this.status, this.spoken, out);
   }
 
   panels() {
@@ -188,7 +194,7 @@ class Page {
     const look = this.make(
       "section",
       { class: "panel look", "aria-label": "Look" },
-      this.make("h3", {}, "Look"),
+      this.make("h2", {}, "Look"),
       this.slider("strength", "Strength", help.strength, [0, 1, 0.05], (x) => ({ strength: x })),
       this.slider("content_weight", "Hold on to the photograph", help.content_weight, [-2, 1.5, 0.05], (x) => ({ content_weight: decade(x) })),
       this.slider("tv_weight", "Smoothness", help.tv_weight, [-2, 2, 0.05], (x) => ({ tv_weight: x <= -2 ? 0 : decade(x) })),
@@ -219,7 +225,7 @@ class Page {
     const losses = this.make(
       "section",
       { class: "panel losses", "aria-label": "Losses" },
-      this.make("h3", {}, "Losses, each with its weight"),
+      this.make("h2", {}, "Losses, each with its weight"),
       this.curves.svg,
     );
     this.showLayers();
@@ -234,7 +240,7 @@ class Page {
 
   slider(key, title, help, [min, max, step], value) {
     const id = `painter-${key}`;
-    const output = this.make("output", { for: id });
+    const output = this.make("span", { class: "value", "aria-hidden": "true" });
     const input = this.make("input", { type: "range", id, min, max, step, title: help });
     const label = this.make("label", { for: id, title: help }, title);
     input.addEventListener("input", () => this.change(value(Number(input.value))));
@@ -341,10 +347,11 @@ class Page {
     this.say();
     this.phase = "starting";
     this.update();
-    if (!this.live && this.picture) await this.reconnect(); // after a failure: a fresh engine
+    if (this.broken) await this.reconnect(); // after a failure: a fresh engine
+    this.broken = false;
     this.live = true;
     const pictures = Object.fromEntries(Object.entries(this.pictures).map(([role, { pixels }]) => [role, pixels]));
-    this.port.send({ kind: "start", backend: this.backend, pictures, recipe: this.recipe, from, going: true });
+    this.port.send({ kind: "start", number: this.number, backend: this.backend, pictures, recipe: this.recipe, from, going: true });
   }
 
   async again() {
@@ -435,6 +442,7 @@ class Page {
   // --- what the engine says --------------------------------------------------------------------------------
 
   hear(message) {
+    if (message.number !== undefined && message.number !== this.number) return;
     if (message.kind === "probed") {
       if (message.backend === this.backend) this.speed = message.speed;
     } else if (message.kind === "step") {
@@ -466,6 +474,7 @@ class Page {
   failed({ message, reason }) {
     this.phase = this.picture ? "paused" : "idle";
     this.live = false;
+    this.broken = true;
     const kept = this.picture ? "The picture is kept; Go on continues from it. " : "";
     const advice = {
       memory: "There was not enough memory. Choose a smaller size, or compute on the processor.",
@@ -532,6 +541,9 @@ class Page {
     };
     for (const [key, value] of Object.entries(chosen)) this.selects[key].value = value;
     this.status.textContent = this.sentence();
+    const news = `${phase} ${this.state?.scale ?? ""}`;
+    if (begun && news !== this.news) this.spoken.textContent = this.status.textContent;
+    this.news = news;
     const done = this.state ? this.progress() : 0;
     this.bar.style.setProperty("--done", `${100 * (phase === "finished" ? 1 : done)}%`);
     this.canvas.setAttribute("aria-label", begun ? `The painting after ${this.steps} steps` : "The photograph, not yet painted");

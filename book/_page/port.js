@@ -43,10 +43,11 @@ const tf = (${scope.styletutTensorFlow})();
       worker.terminate();
       URL.revokeObjectURL(address);
     };
+    let begun = false;
     worker.onerror = (event) => {
       close();
-      reject(new Error(event.message || "no worker"));
-      hear({ kind: "failed", message: event.message || "the worker stopped", reason: "context" });
+      if (begun) hear({ kind: "failed", message: event.message || "the worker stopped", reason: "context" });
+      else reject(new Error(event.message || "no worker"));
     };
     worker.onmessage = ({ data }) => {
       if (data.kind !== "begun") return hear(data);
@@ -55,6 +56,7 @@ const tf = (${scope.styletutTensorFlow})();
         close();
         return reject(new Error("no WebGL in a worker"));
       }
+      begun = true;
       resolve({ send: (message) => worker.postMessage(message), close, backends: data.backends, place: "worker" });
     };
     worker.postMessage({ kind: "begin", settings, weights });

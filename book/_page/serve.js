@@ -9,7 +9,9 @@ const prepared = new WeakSet();
 export class Painter {
   // `post(message, transferred)` takes the answers; `wait()` lets the thread breathe between two steps.
   constructor(tf, settings, weights, post, wait) {
-    Object.assign(this, { tf, settings, weights, post, wait });
+    Object.assign(this, { tf, settings, weights, wait });
+    this.number = undefined; // of the run, so that the page knows which one an answer is about
+    this.post = (message, moved) => post({ ...message, number: this.number }, moved);
     if (!prepared.has(tf)) quickenProcessor(tf);
     prepared.add(tf);
     this.run = null;
@@ -29,22 +31,16 @@ export class Painter {
       this.run?.dispose();
       this.run = null;
       const { backend } = given;
+      this.number = given.number;
       await this.use(backend);
       this.run = new Run(this.tf, this.settings, this.weights, given.pictures, given.recipe, given.from);
       this.post({ kind: "ready", backend });
       this.show();
     } else if (kind === "change") {
       this.run?.change(given.recipe);
-    } else if (kind === "restart") {
-      if (this.run) {
-        this.run.recipe = given.recipe;
-        this.run.prepare();
-        this.run.restart();
-        this.run.step = 0;
-        this.show();
-      }
     } else if (kind === "weights") {
       this.weights = [...this.weights, ...given.weights];
+      if (this.run) this.run.weights = this.weights;
     } else if (kind === "probe") {
       await this.use(given.backend);
       this.post({ kind: "probed", backend: given.backend, speed: await speed(this.tf) });

@@ -48,14 +48,23 @@ def test_a_picture_that_has_the_size_is_left_as_it_is(photo: Tensor) -> None:
 
 @pytest.mark.parametrize("strength", [1.0, 0.4])
 def test_a_run_begins_in_the_colours_that_the_module_matches(photo: Tensor, painting: Tensor, strength: float) -> None:
-    vivid = painting * torch.tensor([1.0, 0.3, 0.05]).view(1, 3, 1, 1)  # brings colours out of range
+    vivid = torch.where(painting[:, :1] > 0.5, torch.tensor([1.0, 0.1, 0.0]).view(1, 3, 1, 1), painting * 0.2)
+    matched = colour.match_moments(photo, *colour.moments(vivid))
+    assert ((matched < 0.003) | (matched > 0.997)).float().mean() > 0.05  # colours that had to be brought into range
     body = """for (const each of [given.content, given.style]) each.data = floats(each.data);
     return matched(given.content, given.style, given.strength).data;"""
     given = {"content": as_page(photo), "style": as_page(vivid), "strength": strength}
     found = as_tensor(in_node({"matched": PICTURES}, body, given), *photo.shape[-2:])
-    expected = torch.lerp(photo, colour.match_moments(photo, *colour.moments(vivid)), strength)
+    expected = torch.lerp(photo, matched, strength)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     assert not torch.allclose(found, photo, atol=0.05)
+
+
+def test_a_deviation_below_a_step_of_eight_bits_counts_as_grey(photo: Tensor, painting: Tensor) -> None:
+    grey = photo.mean(1, keepdim=True) + (photo - 0.5) / 1000
+    body = """for (const each of given) each.data = floats(each.data); return matched(...given).data;"""
+    found = as_tensor(in_node({"matched": PICTURES}, body, [as_page(grey), as_page(painting)]), *photo.shape[-2:])
+    torch.testing.assert_close(found, colour.match_moments(grey, *colour.moments(painting)), rtol=0, atol=1e-5)
 
 
 def test_a_grey_photograph_gets_the_colours_that_the_module_gives_it(photo: Tensor, painting: Tensor) -> None:
