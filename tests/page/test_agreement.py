@@ -155,3 +155,15 @@ def test_every_sample_gives_the_modules_losses_and_gradient(painter: Any, name: 
     content = square(name if photograph else "cat")
     style = square("starry_night" if photograph else name)
     compare(painter, content, style, recipe_for("mean-covariance", pooling="max-same"))
+
+
+@pytest.mark.slow
+def test_webgl_gives_the_modules_losses_and_gradient(painter: Any) -> None:
+    """By software, where there is no graphics chip: one evaluation takes long, most of it to compile."""
+    if not painter.evaluate("tf.env().getNumber('WEBGL_VERSION') === 2 && tf.setBackend('webgl')"):
+        pytest.skip("this Chromium has no WebGL 2")
+    try:
+        recipe = recipe_for("mean-covariance", pooling="max-same", padding="replicate")
+        compare(painter, square("cat", 16, 24), square("starry_night", 20, 16), recipe)
+    finally:
+        painter.evaluate("tf.setBackend('cpu')")
