@@ -64,6 +64,7 @@ class Page {
       try {
         await this.open();
         box.remove();
+        this.place.classList.add("open");
         this.buttons.go.focus({ preventScroll: true });
       } catch (error) {
         button.disabled = false;
