@@ -60,7 +60,11 @@ def entries(weights: vgg.Weights) -> list[dict[str, Any]]:
 
 
 def run(small: vgg.Weights, content: Tensor, style: Tensor, recipe: Recipe, body: str) -> Any:
-    given = {"content": as_page(content), "style": as_page(style), "recipe": recipe.to_dict() | {"weights": "small"}}
+    given: dict[str, Any] = {
+        "content": as_page(content),
+        "style": as_page(style),
+        "recipe": recipe.to_dict() | {"weights": "small"},
+    }
     given |= {"weights": entries(small), "settings": scripts.settings()}
     return in_node({"Painter": "serve.js"}, BEGIN + body, given)
 
