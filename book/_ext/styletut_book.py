@@ -5,6 +5,7 @@
   an inventory would have to be downloaded at each build.
 - The bibliography is labelled as it is cited, by author and year.
 - The rocket and the download button hand out the chapter in plain Markdown, from notebooks/.
+- The painter's scripts are written from `book/_page` and the module (`styletut.page`).
 - `exercise-list` makes a list of all exercises, `versions` one of the packages that built the book.
 """
 
@@ -32,7 +33,10 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 from sphinx_exercise.nodes import exercise_subtitle
 
+from styletut.page import build
+
 HTML_MANAGER = Path(__file__).parents[1] / "_vendor" / "html-manager-1.0.15.zip"
+PAINTER = Path(__file__).parents[1] / "_page"
 HTML_MANAGER_SHA256 = "7b38958e1ea8d808c3781422089f08c9492dd0b49f4c17908b9ee9d560037b40"
 
 # Of MathJax's 24 MB: TeX input, its extensions and fonts, and what a screen reader may switch on.
@@ -138,6 +142,12 @@ def add_offline_scripts(app: Sphinx, exception: Exception | None) -> None:
         archive.extractall(static / "html-manager")
 
 
+def add_painter(app: Sphinx, exception: Exception | None) -> None:
+    """Put what the page "Paint your own" loads into the built book."""
+    if not exception and app.builder.format == "html":
+        build.write(PAINTER, HTML_MANAGER.parent, Path(app.outdir) / "_static" / "painter")
+
+
 class AuthorYearLabels(BaseLabelStyle):
     """Labels such as "Gatys et al., 2016", the way the text cites."""
 
@@ -219,4 +229,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", mend_citation_roles)
     app.connect("build-finished", copy_readers)
     app.connect("build-finished", add_offline_scripts)
+    app.connect("build-finished", add_painter)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,138 @@
+// The engine behind a port: a worker's, or the page's own thread. It paints while nobody says pause, and answers with
+// messages: {kind: "ready" | "step" | "paused" | "finished" | "failed", ...}.
+
+import { quickenProcessor } from "./processor.js";
+import { Run } from "./run.js";
+
+const prepared = new WeakSet();
+
+export class Painter {
+  // `post(message, transferred)` takes the answers; `wait()` lets the thread breathe between two steps.
+  constructor(tf, settings, weights, post, wait) {
+    Object.assign(this, { tf, settings, weights, wait });
+    this.number = undefined; // of the run, so that the page knows which one an answer is about
+    this.post = (message, moved) => post({ ...message, number: this.number }, moved);
+    if (!prepared.has(tf)) quickenProcessor(tf);
+    prepared.add(tf);
+    this.run = null;
+    this.going = false;
+    this.loop = Promise.resolve();
+  }
+
+  // What a message asks for, after those before it.
+  receive(message) {
+    this.going = this.going && message.kind === "go on";
+    this.loop = this.loop.then(() => this.obey(message)).catch((error) => this.fail(error));
+    return this.loop;
+  }
+
+  async obey({ kind, ...given }) {
+    if (kind === "start") {
+      this.run?.dispose();
+      this.run = null;
+      const { backend } = given;
+      this.number = given.number;
+      await this.use(backend);
+      this.run = new Run(this.tf, this.settings, this.weights, given.pictures, given.recipe, given.from);
+      this.post({ kind: "ready", backend });
+      this.show();
+    } else if (kind === "change") {
+      this.run?.change(given.recipe);
+    } else if (kind === "weights") {
+      this.weights = [...this.weights, ...given.weights];
+      if (this.run) this.run.weights = this.weights;
+    } else if (kind === "probe") {
+      await this.use(given.backend);
+      this.post({ kind: "probed", backend: given.backend, speed: await speed(this.tf) });
+    } else if (kind === "pause") {
+      this.post({ kind: "paused" });
+    }
+    if (kind === "go on" || given.going) this.go();
+  }
+
+  // Paint, without holding up the messages to come.
+  go() {
+    if (!this.run || this.going) return;
+    if (this.run.finished) this.run.resume();
+    this.going = true;
+    this.loop = this.loop.then(() => this.paint()).catch((error) => this.fail(error));
+  }
+
+  async paint() {
+    while (this.going && !this.run.finished) {
+      const began = performance.now();
+      const state = await this.run.next();
+      if (this.tf.backend().gpgpu?.gl.isContextLost()) throw new Error("the context was lost");
+      this.show({ ...state, seconds: (performance.now() - began) / 1000 });
+      await this.wait();
+    }
+    if (this.run.finished) {
+      this.going = false;
+      this.post({ kind: "finished" });
+    }
+  }
+
+  show(state = null) {
+    const { rows, columns, data } = this.run.picture;
+    const copy = data.slice();
+    this.post({ kind: "step", state, picture: { rows, columns, data: copy } }, [copy.buffer]);
+  }
+
+  async use(backend) {
+    if (!(await this.tf.setBackend(backend))) throw new Error(`this browser has no ${backend}: choose another back end`);
+    await this.tf.ready();
+  }
+
+  fail(error) {
+    this.going = false;
+    const text = `${error?.message ?? error}`;
+    const lost = /context|lost|compile|link|texture|framebuffer/i.test(text);
+    const memory = error instanceof RangeError || /memory|allocation|too large|exceeds/i.test(text);
+    this.post({ kind: "failed", message: text, reason: memory ? "memory" : lost ? "context" : "other" });
+  }
+}
+
+// In a worker: the first message brings settings and weights.
+export function serve(scope, tf) {
+  const wait = () => new Promise((resolve) => setTimeout(resolve, 0)); // lets messages in
+  let painter = null;
+  scope.onmessage = ({ data }) => {
+    if (data.kind !== "begin") return painter.receive(data);
+    painter = new Painter(tf, data.settings, data.weights, (message, moved) => scope.postMessage(message, moved), wait);
+    scope.postMessage({ kind: "begun", backends: availableBackends(tf) });
+  };
+}
+
+// Those that this thread has, the faster first: WebGL by software loses to plain loops. Half-precision textures cannot
+// hold a Gram matrix.
+export function availableBackends(tf) {
+  const webgl = tf.env().getNumber("WEBGL_VERSION") === 2 && tf.env().getBool("WEBGL_RENDER_FLOAT32_ENABLED");
+  if (!webgl) return ["cpu"];
+  return isSoftware() ? ["cpu", "webgl"] : ["webgl", "cpu"];
+}
+
+function isSoftware() {
+  const canvas = typeof OffscreenCanvas === "undefined" ? document.createElement("canvas") : new OffscreenCanvas(1, 1);
+  const context = canvas.getContext("webgl2");
+  const details = context?.getExtension("WEBGL_debug_renderer_info");
+  const name = details ? context.getParameter(details.UNMASKED_RENDERER_WEBGL) : "";
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+
+// Operations a second, by a convolution of the kind that the network consists of.
+export async function speed(tf) {
+  const side = tf.getBackend() === "cpu" ? 24 : 96;
+  const [x, filters] = [tf.ones([1, side, side, 64]), tf.ones([3, 3, 64, 64])];
+  const timed = async () => {
+    const began = performance.now();
+    const y = tf.tidy(() => tf.conv2d(x, filters, 1, "same").sum());
+    await y.data();
+    y.dispose();
+    return performance.now() - began;
+  };
+  await timed(); // compiles
+  const milliseconds = Math.min(await timed(), await timed());
+  for (const each of [x, filters]) each.dispose();
+  return (2 * 9 * 64 * 64 * side * side) / (Math.max(milliseconds, 0.1) / 1000);
+}
