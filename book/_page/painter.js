@@ -385,7 +385,8 @@ class Page {
 
   useRecipe(name) {
     const { size, start } = this.recipe;
-    this.change({ ...structuredClone(this.settings.recipes[name]), size, start });
+    const { content_layers, style_layers } = (this.depth === this.settings.network.finer ? this.settings.bases : this.settings.recipes)[name];
+    this.change(structuredClone({ ...this.settings.recipes[name], content_layers, style_layers, size, start }));
   }
 
   optimiser(name) {

@@ -198,6 +198,22 @@ def test_a_lost_context_and_a_lack_of_memory_are_survived(visit: Any, reason: st
     assert alert.is_hidden()
 
 
+def test_the_deeper_layers_are_a_download_of_their_own_and_then_count(visit: Any) -> None:
+    one = visit()
+    one.open()
+    one.page.locator("summary").click()
+    assert one.page.get_by_label("relu5_1", exact=True).count() == 0 and "weights-finer.js" not in one.files
+    one.page.get_by_label("Depth").select_option("relu5_1")
+    one.page.get_by_label("relu5_1", exact=True).wait_for()
+    one.page.get_by_label("Recipe").select_option("gram")
+    assert "weights-finer.js" in one.files
+    assert one.page.get_by_label("relu5_1", exact=True).get_attribute("aria-valuetext") == "0.2"
+    assert one.page.get_by_label("Content compared at").input_value() == "relu4_2"
+    one.begin()
+    one.until("Step [1-9]")
+    assert one.errors == [] and one.page.get_by_role("alert").count() == 0
+
+
 def test_without_a_worker_the_page_itself_paints(visit: Any) -> None:
     one = visit(script="window.Worker = function () { throw new Error('refused'); };")
     one.open()
