@@ -160,7 +160,7 @@ def differences(recipe: Recipe) -> dict[str, Any]:
     """What a recipe has otherwise than the named one that it was made from (or than `Recipe`'s own defaults).
 
     >>> differences(recipes.get("fast").replace(style_weight=2, steps=20))
-    {'style_weight': 2.0, 'scales': ((0.5, 15), (1.0, 5))}
+    {'style_weight': 2.0, 'scales': ((0.5, 9), (1.0, 11))}
     """
     base = recipes.get(recipe.name) if recipe.name in recipes.names() else Recipe()
     before, after = base.to_dict(), recipe.to_dict()

@@ -25,6 +25,7 @@ from styletut.engine.stepper import Stepper
 NARROW = functools.cache(functools.partial(vgg.random_weights, width=0.1))
 LAYER, LAYERS = {"relu1_1": 1.0}, {"relu2_1": 0.5, "relu1_1": 0.5}
 SHORT = ["--size", "32", "--steps", "2", "--weights", "random"]
+DRAWN = ["-r", "draft", *SHORT]  # a sheet is painted by the draft, its commands by the default
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +87,7 @@ def test_a_folder_of_styles_becomes_a_sheet_with_the_command_of_each_picture(
     assert "2 pictures of 32 x 32 pixels on cpu: about " in err and "1/2 night sky" in err and "2/2 sea" in err
     assert files() == ["new/sheet.png", "photo.png", "styles/night sky.png", "styles/notes.txt", "styles/sea.png"]
     for command in commands:  # at the sheet's size they make the pictures that are in it
-        assert main([*shlex.split(command)[1:], *SHORT, "-q", "-o", "one.png"]) == 0
+        assert main([*shlex.split(command)[1:], *DRAWN, "-q", "-o", "one.png"]) == 0
         assert contains("new/sheet.png", "one.png")
     assert contains("new/sheet.png", photo) is False  # it is shown at the sheet's size
     assert main(["info", "new/sheet.png"]) == 0
@@ -109,7 +110,7 @@ def test_one_pair_is_painted_over_a_grid_of_settings(
         "styletut photo.png styles/sea.png --weights random --content-weight 0.3 --set style_loss=mean-std"
     )
     for command in commands:
-        assert main([*shlex.split(command)[1:], *SHORT, "-q", "-o", "one.png"]) == 0
+        assert main([*shlex.split(command)[1:], *DRAWN, "-q", "-o", "one.png"]) == 0
         assert contains("sheet.png", "one.png")
 
 
@@ -148,7 +149,7 @@ def test_a_sheet_may_begin_from_a_picture_and_its_command_says_so(
     assert main(["sheet", photo, "styles/sea.png", *SHORT, "--start", start, "-o", "sheet.png"]) == 0
     command = capsys.readouterr().out.splitlines()[1]
     assert command.endswith("--weights random --start begun.png")
-    assert main([*shlex.split(command[command.index("styletut") :])[1:], *SHORT, "-q", "-o", "one.png"]) == 0
+    assert main([*shlex.split(command[command.index("styletut") :])[1:], *DRAWN, "-q", "-o", "one.png"]) == 0
     assert contains("sheet.png", "one.png")
     assert main(["sheet", photo, "styles/sea.png", *SHORT, "--start", start, "-o", start]) == 1
 
@@ -251,7 +252,7 @@ def test_a_style_that_cannot_be_read_costs_its_own_cell_only(
     out, err = capsys.readouterr()
     assert out.startswith("wrote sheet.png with 2 of 3 pictures")
     assert "styletut: error: picture 1, broken: 'styles/broken.png' is not a picture" in err
-    assert main([photo, "styles/sea.png", *SHORT, "-q", "-o", "one.png"]) == 0
+    assert main([photo, "styles/sea.png", *DRAWN, "-q", "-o", "one.png"]) == 0
     assert contains("sheet.png", "one.png")
 
 
@@ -287,7 +288,7 @@ def test_ctrl_c_writes_the_sheet_with_the_pictures_that_are_finished(
         return
     assert out.startswith("wrote sheet.png with 1 of 2 pictures") and "interrupted; the pictures so far" in err
     monkeypatch.setattr(Stepper, "step", step)
-    assert main([photo, "styles/night sky.png", *SHORT, "-q", "-o", "one.png"]) == 0
+    assert main([photo, "styles/night sky.png", *DRAWN, "-q", "-o", "one.png"]) == 0
     assert contains("sheet.png", "one.png")
 
 

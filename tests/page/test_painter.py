@@ -13,6 +13,7 @@ import pytest
 from page_helpers import SOURCES, VENDORED
 from PIL import Image
 
+from styletut import recipes
 from styletut.cli.manifest import read_manifest
 from styletut.cli.recipe import named_recipe
 from styletut.page import build, scripts
@@ -121,7 +122,7 @@ def test_nothing_is_loaded_until_the_reader_asks_and_then_only_files_beside_the_
     one = visit()
     assert one.files == {"light.html", "painter.css", "painter.js"}
     one.open()
-    one.until("64 × 43 pixels, 92 steps: about .* of memory")
+    one.until(f"64 × 43 pixels, {recipes.get('fast').steps} steps: about .* of memory")
     assert one.files == {"light.html", "painter.css", "painter.js", "tf.js", "engine.js", "weights.js", "samples.js"}
     assert all(url.startswith(("file:", "data:", "blob:")) for url in one.asked)
     assert one.errors == []
