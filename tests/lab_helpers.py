@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -13,11 +14,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+PATIENCE = 120  # seconds: JupyterLab is large, and a machine may be busy
+IN_LAB = [
+    pytest.mark.browser,
+    pytest.mark.timeout(6 * PATIENCE),
+    pytest.mark.skipif(importlib.util.find_spec("notebook") is None, reason="no JupyterLab: pip install notebook"),
+]
+"""What marks the tests that need it."""
 
 
 @contextmanager
-def serving(folder: Path, home: Path, patience: float) -> Iterator[str]:
+def serving(folder: Path, home: Path) -> Iterator[str]:
     """The address of a server for JupyterLab (/lab) and Notebook (/notebooks), whose settings are in ``home``."""
     settings = {
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -55,7 +65,7 @@ def serving(folder: Path, home: Path, patience: float) -> Iterator[str]:
         ) as process,
     ):
         try:
-            address, end = f"http://127.0.0.1:{port}", time.monotonic() + patience
+            address, end = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
             while True:
                 assert process.poll() is None and time.monotonic() < end, (home / "log.txt").read_text()
                 try:

@@ -476,6 +476,17 @@ def test_no_file_names_another_address_of_the_project() -> None:
             assert path in known, path
 
 
+def test_what_the_workflow_calls_is_there() -> None:
+    """It cannot be run here; what it makes, and where it looks for it, can be looked up."""
+    workflow = (ROOT / ".github" / "workflows" / "book.yml").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    called = set(re.findall(r"run: make (\w+)", workflow))
+    assert called == {"test", "book", "wheel"}
+    assert all(re.search(rf"(?m)^{target}:", makefile) for target in called)
+    assert yaml.safe_load(workflow)["jobs"]["book"]["steps"][-1]["with"]["path"] == "_build/html"
+    assert "HTML   := _build/html" in makefile and "-w dist" in makefile
+
+
 def test_one_version_everywhere() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert styletut.__version__ == PROJECT["version"] == citation["version"]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,15 +13,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab_helpers import serving
+from lab_helpers import IN_LAB, PATIENCE, serving
 
-PATIENCE = 120  # seconds: JupyterLab is large, and a machine may be busy
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(6 * PATIENCE),
-    pytest.mark.skipif(importlib.util.find_spec("notebook") is None, reason="no JupyterLab: pip install notebook"),
-]
+pytestmark = IN_LAB
 
 SETUP = """\
 import torch
@@ -58,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server for JupyterLab (/lab) and Notebook (/notebooks), with settings of its own."""
-    with serving(folder, tmp_path_factory.mktemp("jupyter"), PATIENCE) as address:
+    with serving(folder, tmp_path_factory.mktemp("jupyter")) as address:
         yield address
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,8 @@ def test_samples_come_with_their_makers() -> None:
         image = Image.open(io.BytesIO(base64.b64decode(each["jpeg"])))
         assert max(image.size) == 64
         assert each["author"] == samples.info(each["name"]).author
+
+
+def test_the_still_picture_says_how_many_steps_the_recipe_has() -> None:
+    page = (Path(__file__).parents[2] / "book" / "paint.md").read_text(encoding="utf-8")
+    assert f"all {recipes.get('fast').steps} steps of <code>fast</code>" in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -11,19 +10,13 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab_helpers import serving
+from lab_helpers import IN_LAB, PATIENCE, serving
 from PIL import Image
 from torch import Tensor
 
 import styletut as st
 
-PATIENCE = 120  # seconds: JupyterLab is large, and a machine may be busy
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(6 * PATIENCE),
-    pytest.mark.skipif(importlib.util.find_spec("notebook") is None, reason="no JupyterLab: pip install notebook"),
-]
+pytestmark = IN_LAB
 
 CELL = """\
 import styletut as st
@@ -44,7 +37,7 @@ def page(folder: Path, browser: Any, tmp_path_factory: pytest.TempPathFactory) -
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     cells = [nbformat.v4.new_code_cell(source) for source in (CELL, "6 * 7")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), folder / "studio.ipynb")
-    with serving(folder, tmp_path_factory.mktemp("jupyter"), PATIENCE) as address:
+    with serving(folder, tmp_path_factory.mktemp("jupyter")) as address:
         page = browser.new_page(viewport={"width": 1400, "height": 1500})
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{address}/lab/tree/studio.ipynb?reset")
