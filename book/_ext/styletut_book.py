@@ -39,8 +39,11 @@ HTML_MANAGER = Path(__file__).parents[1] / "_vendor" / "html-manager-1.0.15.zip"
 PAINTER = Path(__file__).parents[1] / "_page"
 HTML_MANAGER_SHA256 = "7b38958e1ea8d808c3781422089f08c9492dd0b49f4c17908b9ee9d560037b40"
 
-# Of MathJax's 24 MB: TeX input, its extensions and fonts, and what a screen reader may switch on.
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml", "input/tex/extensions", "a11y", "sre", "ui")
+# Of MathJax's 24 MB: TeX input, its extensions, fonts, and what a screen reader may switch on, in the book's language.
+MATHJAX_PARTS = (
+    *("tex-chtml.js", "output/chtml", "input/tex/extensions", "a11y", "ui"),
+    *(f"sre/mathmaps/{rules}.json" for rules in ("base", "en", "nemeth")),
+)
 
 PYTHON = "https://docs.python.org/3/library/"
 EXTERNAL = (
