@@ -51,7 +51,7 @@ def test_every_control_is_painted_and_measured(tmp_path: Path, monkeypatch: pyte
     painter, load = controls.Painter, controls.picture
     tiny = {"weights": styletut.vgg.random_weights(width=0.1), "scales": ((1.0, 1),)}
     monkeypatch.setattr(controls, "Painter", lambda name: painter(styletut.recipes.get(name).replace(**tiny)))
-    monkeypatch.setattr(controls, "picture", lambda name, size=384: load(name, 224))
+    monkeypatch.setattr(controls, "picture", lambda name, size=384: load(name, 96))
     monkeypatch.setattr(sys, "argv", ["controls", "--out", str(tmp_path)])
     controls.main()
     numbers = json.loads((tmp_path / "controls.json").read_text())

@@ -12,7 +12,8 @@ from torch import Tensor
 from styletut import optim, vgg
 from styletut.engine import guard
 from styletut.engine.guard import Action, Record, Verdict
-from styletut.engine.stepper import Stepper
+from styletut.engine.stepper import Stepper, _Overshot
+from styletut.engine.team import Alone
 from styletut.errors import DivergenceError
 from styletut.lowmem.objective import TapeObjective
 from styletut.recipes import Recipe
@@ -160,6 +161,35 @@ def test_after_an_overshot_step_the_next_is_short_and_forgets(begun: Any, monkey
     assert run.stepper.optimizer.param_groups[0]["first_step"] == pytest.approx(optim.FIRST * 255 / 100)
     assert torch.equal(run.state.variable.detach(), best)
     assert [step.iteration for step in steps] == [1, 2, 3] and run.state.evaluations == 3
+
+
+class First(Alone):
+    """As a second process: what the first one has counts, here 0.25 everywhere."""
+
+    def unite(self, *tensors: Tensor) -> None:
+        for tensor in tensors:
+            tensor.fill_(0.25)
+
+
+def test_all_processes_judge_by_the_losses_of_the_first(begun: Any) -> None:
+    run = begun()
+    next(run)
+    run.stepper.team = First()
+    next(run)
+    assert set(run.stepper.losses.values()) == {0.25}
+
+
+def test_all_processes_return_to_the_best_picture_of_the_first(begun: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = begun()
+    next(run)
+
+    def overshot(stepper: Stepper) -> Tensor:
+        raise _Overshot
+
+    monkeypatch.setattr(Stepper, "_judged", overshot)
+    run.stepper.team = First()
+    next(run)
+    assert bool((run.state.variable == 0.25).all()) and bool((run.state.best_variable == 0.25).all())
 
 
 def test_decay_lowers_the_rate_from_step_to_step(begun: Any) -> None:
