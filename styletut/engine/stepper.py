@@ -43,7 +43,7 @@ class Stepper:
     ) -> None:
         self.recipe, self.state, self.size = recipe, state, size
         self.backend, self.parametrization, self.team = backend, parametrization, team
-        self.losses: dict[str, float] = {}
+        self.losses: dict[str, float]
         self.within = False
         self._at_rest = scales.is_at_rest(backend.inputs, recipe)
         self.objective: Objective = backend.build(size)
@@ -85,7 +85,8 @@ class Stepper:
         """The total loss of one evaluation, unless it has gone wrong."""
         losses = self.evaluate()
         total, gradient = losses["total"].detach(), self.state.variable.grad
-        finite = torch.ones_like(total) if gradient is None else _are_finite(gradient).to(total)
+        assert gradient is not None
+        finite = _are_finite(gradient).to(total)
         # One transfer for all the numbers: each by itself would wait for the device.
         values = torch.stack([*losses.values(), finite]).detach()
         self.team.unite(values)
@@ -103,8 +104,8 @@ class Stepper:
             try:
                 losses = self.objective(self.parametrization.input(variable))
                 losses["total"].backward()
-                if self._at_rest and variable.grad is not None:
-                    variable.grad.zero_()
+                if self._at_rest:
+                    variable.grad = torch.zeros_like(variable)
                 return losses
             except Exception as error:
                 if not self.backend.may_shrink(error):

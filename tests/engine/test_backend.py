@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 import styletut as st
 from styletut import memory, transfer, vgg
+from styletut.engine.backend import Backend, placed
 from styletut.errors import RecipeError
 from styletut.transfer import iterate
 
@@ -93,6 +95,50 @@ def test_falling_back_to_tiles_never_asks_for_more_than_before(tiny: vgg.Weights
     after = run.backend.plan(size)
     assert after.pairs == before.pairs and after.bytes < before.bytes
     assert after.tile is not None and after.tile < (before.tile or 1200)
+
+
+def test_after_running_out_of_memory_the_plan_counts_what_a_plan_of_such_tiles_counts(
+    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The regions, the batch, and a style larger than the picture among it."""
+    monkeypatch.setattr(memory, "TILES", (16,))
+    half, style = torch.ones(1, 1, 40, 32) / 2, torch.rand(1, 3, 200, 160)
+    photos = torch.cat([photo, photo.flip(3)])
+    recipe = SMALL.replace(style_scale="own", batch=2, **ADAM)
+
+    def backend(**options: Any) -> Backend:
+        return st.iterate(photos, [style, painting], recipe, device="cpu", **options).backend
+
+    cramped = backend(masks=[half, half])
+    with pytest.warns(transfer.TilingWarning):
+        cramped._shrink((40, 32))
+    plan = cramped.plan((40, 32))
+    assert plan == backend(masks=[half, half], tile=16).plan((40, 32))
+    assert plan.bytes > backend(tile=16).plan((40, 32)).bytes, "without regions"
+
+
+def test_the_style_that_is_planned_for_is_the_one_of_most_pixels(photo: Tensor) -> None:
+    long, square = torch.rand(1, 3, 300, 20), torch.rand(1, 3, 100, 100)
+    run = st.iterate(photo, [long, square], SMALL.replace(style_scale="own"), device="cpu")
+    assert run.backend._largest_style((40, 32)) == (100, 100)
+
+
+@pytest.mark.parametrize(
+    ("precision", "network", "rest"),
+    [
+        ("float32", torch.float32, torch.float32),
+        ("float64", torch.float64, torch.float64),
+        ("bfloat16", torch.bfloat16, torch.float32),
+        ("float16", torch.float16, torch.float32),
+    ],
+)
+def test_a_network_is_placed_whole_and_what_is_subtracted_stays_exact(
+    precision: str, network: torch.dtype, rest: torch.dtype
+) -> None:
+    net = placed(vgg.VGG(["relu2_1"], weights=TINY), torch.device("meta"), precision)
+    assert isinstance(net, vgg.VGG)
+    assert {x.device.type for x in [*net.parameters(), *net.buffers()]} == {"meta"}
+    assert {x.dtype for x in net.parameters()} == {network} and {x.dtype for x in net.buffers()} == {rest}
 
 
 def test_out_of_memory_in_the_smallest_tiles_is_an_error(
