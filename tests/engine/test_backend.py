@@ -12,6 +12,7 @@ from torch import Tensor
 
 import styletut as st
 from styletut import memory, transfer, vgg
+from styletut.engine import backend
 from styletut.engine.backend import Backend, placed
 from styletut.errors import RecipeError
 from styletut.transfer import iterate
@@ -42,6 +43,17 @@ def test_a_run_says_how_it_is_computed(photo: Tensor, painting: Tensor) -> None:
     assert st.estimate(photo, painting, SMALL, tile=16).tile == 16
     line = str(st.estimate(photo, painting, SMALL, tile=16))
     assert line.endswith("GB, in tiles of 16")
+
+
+def test_processes_share_the_network_and_keep_to_the_tiles_of_the_plan(
+    photo: Tensor, painting: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = st.iterate(photo, painting, SMALL, tile=16, device="cpu").backend
+    monkeypatch.setattr(found.team, "count", 2)
+    shared: list[Any] = []
+    monkeypatch.setattr(backend, "SharedObjective", lambda network, terms, tile: shared.extend([network, tile]))
+    found.build((40, 32))
+    assert shared == [found.network, 16]
 
 
 def test_a_budget_makes_lbfgs_forget_before_the_run_is_refused(painting: Tensor) -> None:
@@ -106,15 +118,15 @@ def test_after_running_out_of_memory_the_plan_counts_what_a_plan_of_such_tiles_c
     photos = torch.cat([photo, photo.flip(3)])
     recipe = SMALL.replace(style_scale="own", batch=2, **ADAM)
 
-    def backend(**options: Any) -> Backend:
+    def begun(**options: Any) -> Backend:
         return st.iterate(photos, [style, painting], recipe, device="cpu", **options).backend
 
-    cramped = backend(masks=[half, half])
+    cramped = begun(masks=[half, half])
     with pytest.warns(transfer.TilingWarning):
         cramped._shrink((40, 32))
     plan = cramped.plan((40, 32))
-    assert plan == backend(masks=[half, half], tile=16).plan((40, 32))
-    assert plan.bytes > backend(tile=16).plan((40, 32)).bytes, "without regions"
+    assert plan == begun(masks=[half, half], tile=16).plan((40, 32))
+    assert plan.bytes > begun(tile=16).plan((40, 32)).bytes, "without regions"
 
 
 def test_the_style_that_is_planned_for_is_the_one_of_most_pixels(photo: Tensor) -> None:
