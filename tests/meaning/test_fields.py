@@ -27,7 +27,7 @@ class Drawing:
 
     title: str = fields.text("", "what it shows")
     width: float = fields.number(1, "width of the pen", above=0, maximum=9)
-    lines: int = fields.whole(3, "number of lines", minimum=1, maximum=99)
+    lines: int = fields.whole(3, "number of lines", minimum=1, maximum=99, option=True)
     tip: str = fields.choice("round", "form of its tip", names, option=True, metavar="TIP")
     wet: bool = fields.flag(False, "whether it runs")
 
@@ -70,14 +70,16 @@ def test_fields_describe_themselves() -> None:
     ]
     assert (width.minimum, width.maximum, width.exclusive, width.default, width.kind) == (0, 9, True, 1, "number")
     assert (tip.option, tip.metavar, tip.help, tip.choices) == (True, "TIP", "form of its tip", ("round", "flat"))
-    assert not wet.option and wet.choices == ()
+    assert lines.option and wet.option is False and wet.choices == ()
 
 
 def test_choices_are_asked_for_only_when_they_are_needed() -> None:
     asked.clear()
     fields.fields_of(Drawing)
     assert not asked
-    assert "``round`` or ``flat``; default ``round``." in (Drawing.__doc__ or "") and asked
+    lines = (Drawing.__doc__ or "").splitlines()
+    assert "    tip: Form of its tip. ``round`` or ``flat``; default ``round``." in lines and asked
+    assert "    width: Width of the pen. A number, above 0 and 9 at most; default 1." in lines
 
 
 def test_checks_raise_the_error_that_they_are_told_to() -> None:
