@@ -5,7 +5,8 @@
   an inventory would have to be downloaded at each build.
 - The bibliography is labelled as it is cited, by author and year.
 - The rocket and the download button hand out the chapter in plain Markdown, from notebooks/.
-- The painter's scripts are written from `book/_page` and the module (`styletut.page`); `live` places a figure that paints.
+- The painter's scripts are written from `book/_page` and the module (`styletut.page`).
+- `live` places a figure that paints in the reader's browser.
 - `exercise-list` makes a list of all exercises, `versions` one of the packages that built the book.
 """
 

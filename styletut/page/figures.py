@@ -35,9 +35,7 @@ def figures() -> dict[str, Figure]:
     return {
         "texture": Figure("starry_night", "starry_night", (texture,)),
         "losses": Figure("coffee", "night_cafe", (gram.replace(tv_weight=1.0),)),
-        "race": Figure(
-            "coffee", "cafe_terrace", (gram.replace(optimizer="adam", learning_rate=ADAM_RATE), gram)
-        ),
+        "race": Figure("coffee", "cafe_terrace", (gram.replace(optimizer="adam", learning_rate=ADAM_RATE), gram)),
         "layers": Figure("coffee", "waves", (gram.replace(content_weight=0.15),)),
     }
 

@@ -1,4 +1,4 @@
-"""The live figures as a reader uses them: Chromium, ``file://``, no network, the real weights, no GPU, tiny pictures."""
+"""The live figures as a reader uses them: Chromium, ``file://``, no network, the real weights, no GPU, 24 pixels."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class Visit:
         return str(status.inner_text())
 
     def step(self, name: str) -> int:
-        found = re.search(r"(?:step|evaluation) (\d+)", self.figure(name).locator(".status").inner_text(), re.IGNORECASE)
+        status = self.figure(name).locator(".status").inner_text()
+        found = re.search(r"(?:step|evaluation) (\d+)", status, re.IGNORECASE)
         assert found
         return int(found[1])
 
@@ -102,7 +103,7 @@ def visit(browser: Any, folder: Path) -> Iterator[Any]:
         each.context.close()
 
 
-def test_nothing_but_the_offer_is_loaded_until_the_reader_starts_and_then_what_it_said(visit: Any, folder: Path) -> None:
+def test_only_the_offer_is_loaded_until_the_reader_starts_and_then_what_it_said(visit: Any, folder: Path) -> None:
     one = visit("texture")
     assert set(one.files) == BEFORE
     assert sum((folder / file).stat().st_size for file in ("live.css", "live.js")) < 12_000
@@ -234,9 +235,10 @@ def test_a_figure_passes_the_accessibility_checker_and_fits_a_phone(visit: Any, 
         assert control.bounding_box()["height"] >= 36
 
 
-def test_without_scripts_and_in_print_the_question_and_its_still_picture_remain(browser: Any, visit: Any, folder: Path) -> None:
+def test_without_scripts_and_in_print_the_question_and_its_still_picture_remain(visit: Any) -> None:
     one = visit("texture", java_script_enabled=False)
-    assert one.page.get_by_text("Which texture?").is_visible() and one.page.get_by_text("As a still picture").is_visible()
+    assert one.page.get_by_text("Which texture?").is_visible()
+    assert one.page.get_by_text("As a still picture").is_visible()
     assert one.page.get_by_role("button").count() == 0 and one.page.get_by_text("Change something.").is_hidden()
     other = visit("texture")
     assert other.page.get_by_role("button").count() == 1 and other.page.get_by_text("Change something.").is_visible()
