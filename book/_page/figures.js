@@ -83,6 +83,7 @@ class LiveFigure {
     const { workshop, samples } = this;
     this.sources = { content: await workshop.picture(samples.content), style: await workshop.picture(samples.style) };
     for (const { source, canvas } of this.panes) if (source) putPicture(canvas, this.small(source));
+    this.place.append(this.bench);
   }
 
   // One of the two pictures at the size of the run.
@@ -119,7 +120,7 @@ class LiveFigure {
     this.controls = this.kind.controls(this);
     const half = make(document, "div", { class: "half" }, make(document, "div", { class: "controls" }, ...this.controls.map(({ element }) => element)));
     half.append(this.curves.svg);
-    const bench = make(
+    this.bench = make(
       document,
       "div",
       { class: "bench" },
@@ -128,7 +129,6 @@ class LiveFigure {
       this.alert,
       half,
     );
-    this.place.append(bench);
     document.addEventListener("visibilitychange", () => this.draw());
     this.update();
   }

@@ -43,6 +43,12 @@ const rate = (figure, i, title, range) =>
     say: (x) => short(decade(x)),
   });
 
+// How a run of a race does.
+const standing = ({ states, reasons }, i) => {
+  if (reasons[i]) return "out of the race";
+  return states[i] ? `loss ${fixed(states[i].losses.total)}` : "";
+};
+
 const setLayers = (figure, style_layers) => (figure.recipes[0] = { ...figure.recipes[0], style_layers });
 
 export const KINDS = {
@@ -95,8 +101,8 @@ export const KINDS = {
     ],
     losses: ({ states: [adam, lbfgs] }) => ({ ...(adam && { adam: adam.losses.total }), ...(lbfgs && { lbfgs: lbfgs.losses.total }) }),
     panes: [
-      { title: "Adam", picture: ([adam]) => adam, says: ({ states: [adam] }) => (adam ? `loss ${fixed(adam.losses.total)}` : "out of the race") },
-      { title: "L-BFGS", picture: ([, lbfgs]) => lbfgs, says: ({ states: [, lbfgs] }) => (lbfgs ? `loss ${fixed(lbfgs.losses.total)}` : "out of the race") },
+      { title: "Adam", picture: ([adam]) => adam, says: (state) => standing(state, 0) },
+      { title: "L-BFGS", picture: ([, lbfgs]) => lbfgs, says: (state) => standing(state, 1) },
     ],
     controls: (figure) => [rate(figure, 0, "Rate of Adam", [-3, 0, 0.05]), rate(figure, 1, "Rate of L-BFGS", [-1.5, 0.5, 0.05])],
   },

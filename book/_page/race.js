@@ -33,13 +33,15 @@ export class Race {
     return null;
   }
 
-  // Only the runs whose recipe is another one are disturbed.
+  // Only the runs whose recipe is another one are disturbed; after the end, all go on.
   change(recipes) {
+    const over = this.finished;
     for (const [i, run] of this.runs.entries()) {
       if (JSON.stringify(run.recipe) === JSON.stringify(recipes[i])) continue;
       run.change(recipes[i]);
       this.reasons[i] = null;
     }
+    if (over) this.resume();
   }
 
   resume() {

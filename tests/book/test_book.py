@@ -191,7 +191,8 @@ LIVE = re.compile(r"```\{live\} (\S+)\n\n(.*?)\n```", re.S)
 
 def live_figures(notebook: Any) -> list[str]:
     """Who has no scripts, and who prints, sees a figure of the chapter in its place."""
-    found, shown = [], set()
+    found: list[str] = []
+    shown: set[str | None] = set()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             shown.add(cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
