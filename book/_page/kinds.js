@@ -78,7 +78,7 @@ export const KINDS = {
   losses: {
     unit: "step",
     apart: true,
-    curves: TERMS,
+    curves: TERMS.map((term) => (term.key === "smooth" ? { ...term, label: "variation" } : term)),
     losses: ({ losses }) => losses,
     panes: [{ title: "The picture", picture: first }, asks("content", "Content asks"), asks("style", "Style asks"), asks("tv", "Total variation asks")],
     controls: (figure) => [

@@ -119,6 +119,6 @@ def test_a_gradient_is_drawn_as_what_it_asks_for(photo: Tensor) -> None:
     return { full, drawn: asked(pull, given.rows, given.columns, full).data };"""
     found = in_node({"asked, quantile": PICTURES}, body, as_page(gradient))
     full = gradient.abs().flatten().quantile(0.9995)
-    assert found["full"] == pytest.approx(full.item(), rel=1e-6)
+    assert found["full"] == pytest.approx(full.item(), rel=1e-5)
     expected = (0.5 - 0.5 * gradient / full).clamp(0, 1)
-    torch.testing.assert_close(as_tensor(found["drawn"], rows, columns), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(as_tensor(found["drawn"], rows, columns), expected, rtol=0, atol=1e-5)
