@@ -3,7 +3,7 @@
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 420;
 const HEIGHT = 230;
-const MARGIN = { left: 36, right: 78, top: 10, bottom: 26 };
+const MARGIN = { left: 36, right: 88, top: 10, bottom: 26 };
 const MOST = 400; // points that are drawn of a curve
 
 // The terms that a reader tells apart, and which losses each of them adds up: a class of the style sheet, a label, a test.
@@ -91,7 +91,7 @@ export class Curves {
       const step = Math.round(last * share);
       this.svg.append(this.element("text", { class: "tick", x: x(step), y: bottom + 18, "text-anchor": "middle" }, String(step)));
     }
-    this.svg.append(this.element("text", { class: "tick", x: WIDTH - MARGIN.right + 32, y: bottom + 18, "text-anchor": "middle" }, this.unit));
+    this.svg.append(this.element("text", { class: "tick", x: WIDTH, y: bottom + 18, "text-anchor": "end" }, this.unit));
   }
 
   element(name, attributes, text = null) {
