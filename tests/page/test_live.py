@@ -145,7 +145,7 @@ def test_a_texture_is_paused_given_other_layers_continued_and_begun_again(visit:
     one.until("texture", "Paused at step")
     assert one.figure("texture").get_by_role("alert").inner_text() == "Tick at least one layer."
     boxes["relu4_1"].check()
-    assert one.figure("texture").get_by_role("alert").count() == 0
+    one.figure("texture").get_by_role("alert").wait_for(state="hidden")
     one.press("texture", "Reset")
     one.until("texture", "Step 1,")
     assert one.losses("texture").startswith("Losses at step 1: style")
