@@ -255,6 +255,9 @@ def test_the_runs_of_a_race_go_where_each_of_them_goes_by_itself(
     await settled();
     const together = steps().map(({ state }) => state.states.map(({ losses }) => losses.total));
     const pictures_of = said.at(-2).pictures.length;
+    await say("change", { recipes: [{ ...rivals[0], learning_rate: 0.01 }, rivals[1]], going: true });
+    await settled();
+    const further = painter.run.runs.map(({ step }) => step);
     const alone = [];
     for (const recipe of rivals) {
       said.length = 0;
@@ -262,9 +265,10 @@ def test_the_runs_of_a_race_go_where_each_of_them_goes_by_itself(
       await settled();
       alone.push(steps().map(({ state }) => state.losses.total));
     }
-    return { together, alone, pictures_of };"""
+    return { together, alone, pictures_of, further };"""
     found = race(small, photo, painting, body)
     assert len(found["together"]) == 3 and found["pictures_of"] == 2
+    assert found["further"] == [6, 6]  # after the end, another rate of one takes both further
     assert [list(each) for each in zip(*found["together"], strict=True)] == found["alone"]
     assert found["alone"][0][0] == found["alone"][1][0] and found["alone"][0][1] != found["alone"][1][1]
 
