@@ -1,4 +1,4 @@
-"""The live figures of the chapters: what each of them paints; their panes and controls are in ``book/_page/kinds.js``."""
+"""The live figures of the chapters: what each of them paints; what they show is in ``book/_page/kinds.js``."""
 
 from __future__ import annotations
 
