@@ -254,6 +254,7 @@ class Reader:
             "bibliography": self.references,
             "include": self.include,
             "literalinclude": self.listing,
+            "live": self.live,
         }
 
     # Inline.
@@ -411,6 +412,12 @@ class Reader:
             _, start, end = ModuleAnalyzer.for_file(str(path), path.stem).find_tags()[name]
             lines = lines[start - 1 : end]
         return "\n".join(["```python", *undented(lines), "```"])
+
+    def live(self, directive: Directive) -> str:
+        """A figure that paints in the book's page, as a notebook cannot: what it asks, and where it is."""
+        question = self.inline(" ".join(directive.body.partition("\n\n")[0].split()))
+        where = self.address(self.page, f"live-{directive.argument}")
+        return f"**Live in the book.** {question} [The page]({where}) paints it while you change its settings."
 
     # Cells.
 

@@ -6,6 +6,7 @@
 - The bibliography is labelled as it is cited, by author and year.
 - The rocket and the download button hand out the chapter in plain Markdown, from notebooks/.
 - The painter's scripts are written from `book/_page` and the module (`styletut.page`).
+- `live` places a figure that paints in the reader's browser.
 - `exercise-list` makes a list of all exercises, `versions` one of the packages that built the book.
 """
 
@@ -34,6 +35,7 @@ from sphinx.util.nodes import make_refnode
 from sphinx_exercise.nodes import exercise_subtitle
 
 from styletut.page import build
+from styletut.page.figures import figures
 
 HTML_MANAGER = Path(__file__).parents[1] / "_vendor" / "html-manager-1.0.15.zip"
 PAINTER = Path(__file__).parents[1] / "_page"
@@ -146,7 +148,7 @@ def add_offline_scripts(app: Sphinx, exception: Exception | None) -> None:
 
 
 def add_painter(app: Sphinx, exception: Exception | None) -> None:
-    """Put what the page "Paint your own" loads into the built book."""
+    """Put what the page "Paint your own" and the live figures load into the built book."""
     if not exception and app.builder.format == "html":
         build.write(PAINTER, HTML_MANAGER.parent, Path(app.outdir) / "_static" / "painter")
 
@@ -202,6 +204,54 @@ def link(app: Sphinx, here: str, docname: str, anchor: str, text: str) -> nodes.
     return make_refnode(app.builder, here, docname, anchor, nodes.Text(text))
 
 
+class live_figure(nodes.General, nodes.Element):
+    """A place where the reader may start a figure that paints."""
+
+
+class LiveFigure(SphinxDirective):
+    """A figure that paints in the reader's browser: its question, what to do, and which figure is its still picture.
+
+    Three paragraphs; the second is for those who have scripts. What the figure paints is in `styletut.page.figures`.
+    """
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """The place, with the three paragraphs in it."""
+        (name,) = self.arguments
+        if name not in figures():
+            raise self.error(f"no live figure {name!r}; there are {', '.join(figures())}")
+        place = live_figure(figure=name, ids=[f"live-{name}"])
+        self.state.nested_parse(self.content, self.content_offset, place)
+        parts = list(place.children)
+        if [type(part) for part in parts] != [nodes.paragraph] * 3:
+            raise self.error("a live figure has three paragraphs: its question, what to do, and its still picture")
+        for part, role in zip(parts, ("question", "doing", "still"), strict=True):
+            part["classes"].append(role)
+        parts[0]["ids"].append(f"live-{name}-question")
+        return [place]
+
+
+def open_live_figure(translator: Any, node: nodes.Element) -> None:
+    """The start of its HTML, which `live.js` looks for."""
+    name = node["figure"]
+    about = {"data-figure": name, "role": "group", "aria-labelledby": f"live-{name}-question"}
+    translator.body.append(translator.starttag(node, "div", CLASS="styletut-live", **about))
+
+
+def close_live_figure(translator: Any, node: nodes.Element) -> None:
+    """The end of its HTML."""
+    translator.body.append("</div>\n")
+
+
+def offer_live_figures(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give a page with live figures the small script that offers them."""
+    if doctree is not None and next(doctree.findall(live_figure), None) is not None:
+        app.add_css_file("painter/live.css")
+        app.add_js_file("painter/live.js", defer="defer")
+
+
 class Versions(SphinxDirective):
     """The versions of Python and of the packages that are named, as they are where the book is built."""
 
@@ -218,6 +268,8 @@ class Versions(SphinxDirective):
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("versions", Versions)
+    app.add_directive("live", LiveFigure)
+    app.add_node(live_figure, html=(open_live_figure, close_live_figure))
     app.add_node(exercise_list)
     app.add_directive("exercise-list", ExerciseList)
     app.connect("doctree-resolved", fill_exercise_lists)
@@ -230,6 +282,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", hand_out_readers, priority=900)  # after the theme has made its buttons
     app.connect("html-page-context", mend_citation_roles)
+    app.connect("html-page-context", offer_live_figures)
     app.connect("build-finished", copy_readers)
     app.connect("build-finished", add_offline_scripts)
     app.connect("build-finished", add_painter)

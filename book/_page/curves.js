@@ -3,10 +3,10 @@
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 420;
 const HEIGHT = 230;
-const MARGIN = { left: 36, right: 78, top: 10, bottom: 26 };
+const MARGIN = { left: 36, right: 88, top: 10, bottom: 26 };
 const MOST = 400; // points that are drawn of a curve
 
-// The terms that a reader tells apart, and which losses each of them adds up.
+// The terms that a reader tells apart, and which losses each of them adds up: a class of the style sheet, a label, a test.
 export const TERMS = [
   { key: "total", label: "total", of: (name) => name === "total" },
   { key: "style", label: "style", of: (name) => name.startsWith("style/") },
@@ -14,9 +14,9 @@ export const TERMS = [
   { key: "smooth", label: "smoothness", of: (name) => name === "tv" },
 ];
 
-export function byTerm(losses) {
+export function byTerm(losses, terms = TERMS) {
   const found = {};
-  for (const { key, of } of TERMS) {
+  for (const { key, of } of terms) {
     const values = Object.entries(losses).filter(([name]) => of(name));
     if (values.length) found[key] = values.reduce((sum, [, value]) => sum + value, 0);
   }
@@ -24,8 +24,8 @@ export function byTerm(losses) {
 }
 
 export class Curves {
-  constructor(document) {
-    this.document = document;
+  constructor(document, terms = TERMS, unit = "step") {
+    Object.assign(this, { document, terms, unit });
     this.svg = this.element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "curves" });
     this.clear();
   }
@@ -41,13 +41,13 @@ export class Curves {
   }
 
   add(step, losses) {
-    this.points.push({ step, ...byTerm(losses) });
+    this.points.push({ step, ...byTerm(losses, this.terms) });
   }
 
   draw() {
     const { svg, points } = this;
     svg.replaceChildren();
-    const values = points.flatMap((point) => TERMS.map(({ key }) => point[key])).filter((value) => value > 0);
+    const values = points.flatMap((point) => this.terms.map(({ key }) => point[key])).filter((value) => value > 0);
     const high = Math.log10(Math.max(1e-6, ...values) * 1.15);
     const low = Math.min(high - 0.5, Math.log10(Math.max(1e-9, Math.min(...values, 10 ** high) / 1.15)));
     const last = Math.max(10, points.length ? points[points.length - 1].step : 0);
@@ -59,7 +59,7 @@ export class Curves {
       svg.append(this.element("line", { class: "turn", x1: x(step), x2: x(step), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }));
     }
     const ends = [];
-    for (const { key, label } of TERMS) {
+    for (const { key, label } of this.terms) {
       const drawn = thinned(points.filter((point) => point[key] > 0));
       if (!drawn.length) continue;
       const path = drawn.map((point) => `${x(point.step).toFixed(1)},${y(point[key]).toFixed(1)}`).join(" ");
@@ -75,7 +75,7 @@ export class Curves {
       svg.append(this.element("text", { class: `name ${key}`, x: from + 7, y: at + 4 }, label));
     }
     const said = ends.map(({ label, value }) => `${label} ${value.toPrecision(3)}`).join(", ");
-    svg.setAttribute("aria-label", ends.length ? `Losses at step ${points[points.length - 1].step}: ${said}` : "No losses yet");
+    svg.setAttribute("aria-label", ends.length ? `Losses at ${this.unit} ${points[points.length - 1].step}: ${said}` : "No losses yet");
   }
 
   axes(x, y, low, high, last) {
@@ -91,7 +91,7 @@ export class Curves {
       const step = Math.round(last * share);
       this.svg.append(this.element("text", { class: "tick", x: x(step), y: bottom + 18, "text-anchor": "middle" }, String(step)));
     }
-    this.svg.append(this.element("text", { class: "tick", x: WIDTH - MARGIN.right + 32, y: bottom + 18, "text-anchor": "middle" }, "step"));
+    this.svg.append(this.element("text", { class: "tick", x: WIDTH, y: bottom + 18, "text-anchor": "end" }, this.unit));
   }
 
   element(name, attributes, text = null) {

@@ -2,6 +2,8 @@
 
 import { STYLE_LOSSES, contentLoss, contentTarget, totalVariation } from "./losses.js";
 
+const QUESTIONS = ["content", "style", "tv"]; // how the names of their terms begin
+
 export class Objective {
   // `content` and `style` already have their working sizes.
   constructor(tf, network, content, style, recipe) {
@@ -9,7 +11,6 @@ export class Objective {
     this.network = network;
     this.size = [content.rows, content.columns];
     this.terms = tf.tidy(() => this.made(content, style, recipe));
-    this.layers = this.terms.map((term) => term.layer).filter(Boolean);
     for (const term of this.terms) for (const tensor of term.held) tf.keep(tensor);
   }
 
@@ -23,7 +24,7 @@ export class Objective {
       const weights = network.coverage(layer, sides);
       return weights === null ? null : tf.tensor2d(weights, [weights.length, 1]);
     };
-    const measured = (of, layers) => network.features(tensor(tf, of), layers);
+    const measured = (of, layers) => (layers.length ? network.features(tensor(tf, of), layers) : {});
     const own = measured(content, [...contentLayers, ...(recipe.strength < 1 ? styleLayers : [])]);
     for (const layer of contentLayers) {
       const target = contentTarget(tf, own[layer]);
@@ -33,7 +34,7 @@ export class Objective {
         loss: (x) => contentLoss(tf, x, target),
       });
     }
-    const painted = styleLayers.length ? measured(style, styleLayers) : {};
+    const painted = measured(style, styleLayers);
     for (const layer of styleLayers) {
       const places = covered(layer, this.size);
       let target = statistic(tf, painted[layer], covered(layer, [style.rows, style.columns]));
@@ -53,14 +54,41 @@ export class Objective {
     return terms;
   }
 
+  // What the losses have been multiplied by.
+  get weights() {
+    return Object.fromEntries(this.terms.map(({ name, weight }) => [name, weight]));
+  }
+
   // Every weighted loss of a picture, their total, and the gradient of the total, of the same size as the picture.
-  async evaluate(picture) {
+  evaluate(picture) {
+    return this.evaluated(picture, this.terms);
+  }
+
+  // The same, and the gradient of each question by itself: {asks: {content, style, tv}}, as far as there are such terms.
+  // The network is run once for each question that looks at features.
+  async evaluateApart(picture) {
+    const losses = { total: 0 };
+    const gradient = new Float32Array(picture.data.length);
+    const asks = {};
+    for (const question of QUESTIONS) {
+      const terms = this.terms.filter(({ name }) => name.split("/")[0] === question);
+      if (!terms.length) continue;
+      const found = await this.evaluated(picture, terms);
+      asks[question] = found.gradient;
+      Object.assign(losses, found.losses, { total: losses.total + found.losses.total });
+      for (let i = 0; i < gradient.length; i++) gradient[i] += found.gradient[i];
+    }
+    return { losses, gradient, asks };
+  }
+
+  async evaluated(picture, terms) {
     const { tf } = this;
+    const layers = terms.map((term) => term.layer).filter(Boolean);
     let parts;
     const [summary, gradient] = tf.tidy(() => {
       const total = (x) => {
-        const features = this.network.features(x, this.layers);
-        const losses = this.terms.map((term) => term.loss(term.layer ? features[term.layer] : x).mul(term.weight));
+        const features = layers.length ? this.network.features(x, layers) : {};
+        const losses = terms.map((term) => term.loss(term.layer ? features[term.layer] : x).mul(term.weight));
         parts = tf.keep(tf.stack(losses));
         return parts.sum();
       };
@@ -70,8 +98,8 @@ export class Objective {
     try {
       const [values, slope] = await Promise.all([summary.data(), gradient.data()]);
       const losses = {};
-      this.terms.forEach((term, i) => (losses[term.name] = values[i]));
-      losses.total = values[this.terms.length];
+      terms.forEach((term, i) => (losses[term.name] = values[i]));
+      losses.total = values[terms.length];
       return { losses, gradient: slope };
     } finally {
       for (const each of [parts, summary, gradient]) each.dispose();

@@ -80,7 +80,7 @@ function dot(a, b) {
   return sum;
 }
 
-function norm(a) {
+export function norm(a) {
   return Math.sqrt(dot(a, a));
 }
 

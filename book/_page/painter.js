@@ -2,16 +2,16 @@
 
 import { Curves } from "./curves.js";
 import { estimate, readableBytes, readableTime } from "./estimate.js";
+import { DOWNLOAD, load } from "./load.js";
 import { decodeWeights } from "./network.js";
-import { fromPixels, targetSize, toPixels } from "./pictures.js";
-import { connect, load } from "./port.js";
+import { address, backendWords, button, decade, decoded, fileOf, logOf, make, pace, putPicture, slider, tell } from "./page.js";
+import { targetSize } from "./pictures.js";
+import { connect, fetchEngine } from "./port.js";
 import { asCommand, asPython, manifest, withText } from "./words.js";
 
 const SIZES = [64, 96, 128, 192, 256, 384, 512];
 const SLOW_SIZE = 96; // to begin with, where there is no graphics chip
 const LARGEST = 1024; // of what a reader brings, so much is kept
-const BACKENDS = { webgl: "graphics chip (WebGL)", cpu: "processor" };
-const IN_SOFTWARE = { webgl: "processor by way of WebGL", cpu: "processor" };
 const STARTS = { matched: "photograph in the painting’s colours", content: "photograph", noise: "noise" };
 const OPTIMISERS = { lbfgs: "L-BFGS", adam: "Adam" };
 const STYLE_LOSSES = { "mean-covariance": "mean and covariance", relative: "Gram matrix" };
@@ -53,36 +53,34 @@ class Page {
   // --- before the reader asks ------------------------------------------------------------------------------
 
   poster() {
-    const button = this.make("button", { type: "button", class: "primary large" }, "Open the painter");
-    const note = this.make("p", { class: "quiet" }, "Loads 6.5 MB from beside this page. Your pictures stay on this device.");
-    const box = this.make("div", { class: "poster" }, button, note);
+    const opener = this.button("Open the painter", () => this.opened(opener, note, box), { class: "primary large" });
+    const note = this.make("p", { class: "quiet" }, `Loads ${DOWNLOAD} from beside this page. Your pictures stay on this device.`);
+    const box = this.make("div", { class: "poster" }, opener, note);
     this.place.append(box);
     this.place.classList.add("ready");
-    button.addEventListener("click", async () => {
-      button.disabled = true;
-      button.textContent = "Loading …";
-      try {
-        await this.open();
-        box.remove();
-        this.place.classList.add("open");
-        this.buttons.go.focus({ preventScroll: true });
-      } catch (error) {
-        button.disabled = false;
-        button.textContent = "Try again";
-        note.textContent = `${error.message}. Is the folder of the book complete?`;
-      }
-    });
+  }
+
+  async opened(opener, note, box) {
+    opener.disabled = true;
+    opener.textContent = "Loading …";
+    try {
+      await this.open();
+      box.remove();
+      this.place.classList.add("open");
+      this.buttons.go.focus({ preventScroll: true });
+    } catch (error) {
+      opener.disabled = false;
+      opener.textContent = "Try again";
+      note.textContent = `${error.message}. Is the folder of the book complete?`;
+    }
   }
 
   async open() {
-    await Promise.all(["tf.js", "engine.js", "weights.js", "samples.js"].map((name) => load(this.document, this.folder + name)));
-    this.weights = decodeWeights(this.scope.styletutWeights);
-    delete this.scope.styletutWeights;
-    this.samples = this.scope.styletutSamples;
+    Object.assign(this, await fetchEngine(this.document, this.folder)); // weights, samples
     await this.reconnect();
     this.backend = this.port.backends[0];
     if (this.backend === "cpu") this.recipe.size = SLOW_SIZE;
-    this.backendNames = this.backend === "cpu" ? IN_SOFTWARE : BACKENDS;
+    this.backendNames = backendWords(this.port.backends);
     this.build();
     await Promise.all(Object.entries(ROLES).map(([role, [, , name]]) => this.take(role, this.sample(name))));
     this.probe();
@@ -169,17 +167,12 @@ class Page {
   }
 
   transport() {
-    const button = (text, action, attributes = {}) => {
-      const made = this.make("button", { type: "button", ...attributes }, text);
-      made.addEventListener("click", action);
-      return made;
-    };
     this.buttons = {
-      go: button("Start painting", () => this.toggle(), { class: "primary" }),
-      again: button("Begin again", () => this.again()),
-      save: button("Save PNG", () => this.save()),
-      python: button("Copy as Python", () => this.copy("python")),
-      command: button("Copy as command", () => this.copy("command")),
+      go: this.button("Start painting", () => this.toggle(), { class: "primary" }),
+      again: this.button("Begin again", () => this.again()),
+      save: this.button("Save PNG", () => this.save()),
+      python: this.button("Copy as Python", () => this.copy("python")),
+      command: this.button("Copy as command", () => this.copy("command")),
     };
     const sizes = this.select("size", SIZES.map((size) => [size, `${size} pixels`]), (value) => this.change({ size: Number(value) }));
     const row = this.make("div", { class: "acts" }, this.buttons.go, this.buttons.again, this.field("Size", sizes));
@@ -189,9 +182,8 @@ class Page {
 
   panels() {
     const { help, choices } = this.settings;
-    this.outputs = {};
+    this.sliders = {};
     this.curves = new Curves(this.document);
-    this.inputs = {};
     const look = this.make(
       "section",
       { class: "panel look", "aria-label": "Look" },
@@ -239,15 +231,9 @@ class Page {
     return table.slice(0, last + 1).filter(({ kind, stride }) => kind === "relu" && stride > 1).map(({ name }) => [name, name]);
   }
 
-  slider(key, title, help, [min, max, step], value) {
-    const id = `painter-${key}`;
-    const output = this.make("span", { class: "value", "aria-hidden": "true" });
-    const input = this.make("input", { type: "range", id, min, max, step, title: help });
-    const label = this.make("label", { for: id, title: help }, title);
-    input.addEventListener("input", () => this.change(value(Number(input.value))));
-    this.inputs[key] = input;
-    this.outputs[key] = output;
-    return this.make("div", { class: "slider" }, label, output, input);
+  slider(key, title, help, range, value) {
+    this.sliders[key] = slider(this.document, `painter-${key}`, title, help, range, (x) => this.change(value(x)));
+    return this.sliders[key].element;
   }
 
   select(key, options, chosen) {
@@ -283,9 +269,9 @@ class Page {
   async take(role, source) {
     try {
       const picture = source.jpeg
-        ? { sample: source.name, label: `${source.title}, ${source.author}`, blob: fetchData(address(source)) }
+        ? { sample: source.name, label: `${source.title}, ${source.author}`, blob: fileOf(source) }
         : { file: source.name || "pasted.png", label: source.name || "pasted picture", blob: source };
-      Object.assign(picture, await this.decoded(picture.blob));
+      picture.pixels = await decoded(this.document, picture.blob, LARGEST);
       if (this.pictures[role]) URL.revokeObjectURL(this.pictures[role].url);
       picture.url = URL.createObjectURL(picture.blob);
       this.pictures[role] = picture;
@@ -307,18 +293,6 @@ class Page {
     if (!file || !this.wells) return;
     event.preventDefault();
     this.take(this.pasteInto ?? "content", file);
-  }
-
-  // The pixels of a picture, turned as the camera says, at most LARGEST a side.
-  async decoded(blob) {
-    const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" });
-    const [rows, columns] = targetSize(bitmap.height, bitmap.width, LARGEST);
-    const canvas = this.make("canvas", { width: columns, height: rows });
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(bitmap, 0, 0, columns, rows);
-    bitmap.close();
-    return { pixels: fromPixels(context.getImageData(0, 0, columns, rows).data, columns, rows) };
   }
 
   // Other pictures: what was painted of the ones before ends here.
@@ -491,9 +465,7 @@ class Page {
   draw() {
     this.missed = this.document.hidden;
     if (this.missed || !this.picture) return;
-    const { rows, columns } = this.picture;
-    if (this.canvas.width !== columns || this.canvas.height !== rows) Object.assign(this.canvas, { width: columns, height: rows });
-    this.canvas.getContext("2d").putImageData(new ImageData(toPixels(this.picture), columns, rows), 0, 0);
+    putPicture(this.canvas, this.picture);
     this.compare();
   }
 
@@ -502,8 +474,7 @@ class Page {
     const photograph = this.pictures.content?.pixels;
     if (!photograph) return;
     const { rows, columns } = photograph;
-    Object.assign(this.canvas, { width: columns, height: rows });
-    this.canvas.getContext("2d").putImageData(new ImageData(toPixels(photograph), columns, rows), 0, 0);
+    putPicture(this.canvas, photograph);
     this.canvas.parentElement.style.setProperty("--aspect", `${columns / rows}`);
   }
 
@@ -529,13 +500,13 @@ class Page {
     this.buttons.save.disabled = !this.picture;
     this.divider.disabled = !this.picture;
     this.root.dataset.phase = phase;
-    const sliders = { strength: recipe.strength, content_weight: logOf(recipe.content_weight), tv_weight: recipe.tv_weight ? logOf(recipe.tv_weight) : -2 };
-    for (const layer of this.styleLayers) sliders[layer] = recipe.style_layers[layer] ?? 0;
-    for (const [key, value] of Object.entries(sliders)) {
-      if (this.document.activeElement !== this.inputs[key]) this.inputs[key].value = value;
+    const values = { strength: recipe.strength, content_weight: logOf(recipe.content_weight), tv_weight: recipe.tv_weight ? logOf(recipe.tv_weight) : -2 };
+    for (const layer of this.styleLayers) values[layer] = recipe.style_layers[layer] ?? 0;
+    for (const [key, value] of Object.entries(values)) {
+      const { input } = this.sliders[key];
+      if (this.document.activeElement !== input) input.value = value;
       const shown = { content_weight: recipe.content_weight, tv_weight: recipe.tv_weight }[key] ?? value;
-      this.outputs[key].textContent = key === "strength" ? `${Math.round(shown * 100)} %` : shown ? String(Number(shown.toPrecision(2))) : "off";
-      this.inputs[key].setAttribute("aria-valuetext", this.outputs[key].textContent);
+      tell(this.sliders[key], key === "strength" ? `${Math.round(shown * 100)} %` : shown ? String(Number(shown.toPrecision(2))) : "off");
     }
     const chosen = {
       size: recipe.size, recipe: recipe.name, style_loss: recipe.style_loss, optimizer: recipe.optimizer, start: recipe.start,
@@ -564,10 +535,8 @@ class Page {
     if (this.phase === "idle") return `${this.forecast()} Computed on the ${where}.`;
     if (!this.state) return `Looking at the two pictures … The first step takes longest. Computed on the ${where}.`;
     const [rows, columns] = this.state.size;
-    const each = this.recent.reduce((sum, s) => sum + s, 0) / this.recent.length;
-    const speed = each < 0.95 ? `${(1 / each).toFixed(1)} steps a second` : `${each.toFixed(1)} seconds a step`;
     const phase = { paused: "Paused at step", finished: "Finished after step", painting: "Step", starting: "Step" }[this.phase];
-    return `${phase} ${this.steps}, ${columns} × ${rows} pixels, ${speed}, on the ${where}.`;
+    return `${phase} ${this.steps}, ${columns} × ${rows} pixels, ${pace(this.recent)}, on the ${where}.`;
   }
 
   // Memory and time, before anything is computed.
@@ -595,7 +564,7 @@ class Page {
   }
 
   async copy(which) {
-    const button = this.buttons[which];
+    const pressed = this.buttons[which];
     const text = this.words(which);
     const before = which === "python" ? "Copy as Python" : "Copy as command";
     try {
@@ -606,17 +575,17 @@ class Page {
       area.select();
       this.document.execCommand("copy");
       area.remove();
-      button.focus();
+      pressed.focus();
     }
     this.copied = text;
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = before), 1600);
+    pressed.textContent = "Copied";
+    setTimeout(() => (pressed.textContent = before), 1600);
   }
 
   async save() {
     const { rows, columns } = this.picture;
-    const canvas = this.make("canvas", { width: columns, height: rows });
-    canvas.getContext("2d").putImageData(new ImageData(toPixels(this.picture), columns, rows), 0, 0);
+    const canvas = this.make("canvas", {});
+    putPicture(canvas, this.picture);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
     const of = ({ sample, file }) => ({ name: sample ? `sample:${sample}` : file });
     const run = {
@@ -633,19 +602,10 @@ class Page {
   // --- small things ----------------------------------------------------------------------------------------
 
   make(name, attributes, ...children) {
-    const made = this.document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
+    return make(this.document, name, attributes, ...children);
   }
-}
 
-const address = (sample) => `data:image/jpeg;base64,${sample.jpeg}`;
-const decade = (x) => Number((10 ** x).toPrecision(3));
-const logOf = (x) => (x > 0 ? Math.log10(x) : -2);
-
-// A data address as a Blob, also where a page may not fetch.
-function fetchData(text) {
-  const raw = atob(text.split(",")[1]);
-  return new Blob([Uint8Array.from(raw, (character) => character.charCodeAt(0))], { type: "image/jpeg" });
+  button(text, action, attributes) {
+    return button(this.document, text, action, attributes);
+  }
 }

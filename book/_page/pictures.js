@@ -23,6 +23,19 @@ export function toPixels(of) {
   return pixels;
 }
 
+// What a loss asks for, the negative of its gradient, around mid-grey: `full` and beyond is black or white.
+export function asked(gradient, rows, columns, full) {
+  return picture(rows, columns, gradient.map((g) => Math.min(1, Math.max(0, 0.5 - (0.5 * g) / Math.max(full, 1e-12)))));
+}
+
+// The value below which that share of the values lies, between two of them in proportion.
+export function quantile(values, share) {
+  const sorted = Float32Array.from(values).sort();
+  const at = share * (sorted.length - 1);
+  const below = Math.floor(at);
+  return sorted[below] + (at - below) * ((sorted[below + 1] ?? sorted[below]) - sorted[below]);
+}
+
 // --- sizes -------------------------------------------------------------------------------------------------
 
 // As Python rounds: halves to the even number.

@@ -1,25 +1,15 @@
 // The way from the page to the engine: a worker where the browser can, else the page's own thread.
 
-// What is loaded, once and only when it is asked for: a script beside this one.
-const loading = new Map();
+import { load } from "./load.js";
+import { decodeWeights } from "./network.js";
 
-export function load(document, address) {
-  if (!loading.has(address)) {
-    loading.set(
-      address,
-      new Promise((resolve, reject) => {
-        const script = document.createElement("script");
-        script.src = address;
-        script.onload = resolve;
-        script.onerror = () => {
-          loading.delete(address);
-          reject(new Error(`${address.split("/").pop()} could not be loaded`));
-        };
-        document.head.append(script);
-      }),
-    );
-  }
-  return loading.get(address);
+// All that painting takes, from beside the page: {weights, samples}.
+export async function fetchEngine(document, folder) {
+  await Promise.all(["tf.js", "engine.js", "weights.js", "samples.js"].map((name) => load(document, folder + name)));
+  const scope = document.defaultView;
+  const weights = decodeWeights(scope.styletutWeights);
+  delete scope.styletutWeights;
+  return { weights, samples: scope.styletutSamples };
 }
 
 // A port to an engine that has begun: {send, close, backends, place}. Its messages go to `hear`.

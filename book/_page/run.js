@@ -12,8 +12,9 @@ const PICTURE = ["size", "scales"];
 export class Run {
   // `pictures` are {content, style} at their own sizes, `weights` come from decodeWeights, `settings` from the module;
   // `from` is a picture to go on from, in place of the recipe's start.
-  constructor(tf, settings, weights, pictures, recipe, from = null) {
-    Object.assign(this, { tf, settings, weights, pictures, recipe });
+  // With `apart`, each state has the gradients of content, style and smoothness by themselves.
+  constructor(tf, settings, weights, pictures, recipe, from = null, apart = false) {
+    Object.assign(this, { tf, settings, weights, pictures, recipe, apart });
     this.step = 0;
     this.evaluations = 0;
     this.prepare();
@@ -32,6 +33,11 @@ export class Run {
       ...(recipe.content_weight ? Object.keys(recipe.content_layers) : []),
       ...(recipe.style_weight ? Object.keys(recipe.style_layers) : []),
     ];
+  }
+
+  // The pictures to show.
+  get shown() {
+    return [this.picture];
   }
 
   get finished() {
@@ -98,13 +104,15 @@ export class Run {
 
   // One step: its losses, and where the run is.
   async next() {
-    const { losses, gradient } = await this.objective.evaluate(this.picture);
+    const { objective, picture } = this;
+    const { losses, gradient, asks } = await (this.apart ? objective.evaluateApart(picture) : objective.evaluate(picture));
     this.evaluations += 1;
     const sound = gradient.every(Number.isFinite) ? losses : { ...losses, total: NaN };
     const verdict = judge(sound, this.record, this.recipe.optimizer === "lbfgs", this.settings.guard);
     if (verdict.action === "stop") {
       this.picture.data.set(this.best);
-      throw new Error(`${verdict.reason}; the best picture so far is kept. Change a setting and go on.`);
+      const text = `${verdict.reason}; the best picture so far is kept. Change a setting and go on.`;
+      throw Object.assign(new Error(text), { diverged: true });
     }
     if (verdict.action === "keep") this.best.set(this.picture.data);
     if (verdict.action === "return") {
@@ -115,7 +123,8 @@ export class Run {
     }
     this.step += 1;
     this.iteration += 1;
-    const state = this.state(losses);
+    const state = { ...this.state(losses), weights: objective.weights };
+    if (asks) state.asks = asks;
     if (this.iteration >= this.recipe.scales[this.scale][1]) {
       this.scale += 1;
       if (!this.finished) this.beginScale();

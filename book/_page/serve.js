@@ -2,6 +2,7 @@
 // messages: {kind: "ready" | "step" | "paused" | "finished" | "failed", ...}.
 
 import { quickenProcessor } from "./processor.js";
+import { Race } from "./race.js";
 import { Run } from "./run.js";
 
 const prepared = new WeakSet();
@@ -30,14 +31,15 @@ export class Painter {
     if (kind === "start") {
       this.run?.dispose();
       this.run = null;
-      const { backend } = given;
+      const { backend, pictures, recipe, recipes, from, apart } = given;
       this.number = given.number;
       await this.use(backend);
-      this.run = new Run(this.tf, this.settings, this.weights, given.pictures, given.recipe, given.from);
+      const needs = [this.tf, this.settings, this.weights, pictures];
+      this.run = recipes ? new Race(...needs, recipes, from) : new Run(...needs, recipe, from, apart);
       this.post({ kind: "ready", backend });
       this.show();
     } else if (kind === "change") {
-      this.run?.change(given.recipe);
+      this.run?.change(given.recipes ?? given.recipe);
     } else if (kind === "weights") {
       this.weights = [...this.weights, ...given.weights];
       if (this.run) this.run.weights = this.weights;
@@ -73,9 +75,8 @@ export class Painter {
   }
 
   show(state = null) {
-    const { rows, columns, data } = this.run.picture;
-    const copy = data.slice();
-    this.post({ kind: "step", state, picture: { rows, columns, data: copy } }, [copy.buffer]);
+    const pictures = this.run.shown.map(({ rows, columns, data }) => ({ rows, columns, data: data.slice() }));
+    this.post({ kind: "step", state, picture: pictures[0], pictures }, pictures.map(({ data }) => data.buffer));
   }
 
   async use(backend) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from . import scripts
+from . import figures, scripts
 from .bundle import BundleError, bundle, wrapped
 
 LIBRARY = f"tf-{scripts.LIBRARY_VERSION}.es2017.min.js"
@@ -14,9 +14,10 @@ LIBRARY_SHA256 = "22b8e70b5c52f551d3f2ec616ab702d9d25eddc5b3ea2195fa9185f0b324c6
 
 
 def write(sources: Path, vendored: Path, target: Path) -> None:
-    """Write all that the painter loads into the folder ``target``.
+    """Write all that the painter and the live figures load into the folder ``target``.
 
-    ``painter.js`` and ``painter.css`` are what the page itself has; the rest is loaded when the reader asks.
+    ``painter`` and ``live``, scripts and style sheets, are what a page itself has; the rest is loaded when the reader
+    asks.
 
     Args:
         sources: the folder of the ES modules, ``book/_page``.
@@ -28,7 +29,10 @@ def write(sources: Path, vendored: Path, target: Path) -> None:
     """
     made = {
         "painter.js": painter(sources),
-        "painter.css": (sources / "painter.css").read_text(encoding="utf-8"),
+        "painter.css": style(sources, "painter.css"),
+        "live.js": live(sources),
+        "live.css": style(sources, "live.css"),
+        "figures.js": figures_script(sources),
         "engine.js": engine(sources),
         "tf.js": library(vendored),
         "weights.js": scripts.script("styletutWeights", scripts.weights()),
@@ -46,6 +50,23 @@ def painter(sources: Path) -> str:
     """The script of the page itself: its controls, and the settings; it begins by itself."""
     settings = scripts.script("styletutSettings", scripts.settings())
     return settings + bundle(sources, "painter.js", "styletutPainter") + "self.styletutPainter().begin(document);\n"
+
+
+def live(sources: Path) -> str:
+    """The script of a chapter with live figures, which offers them; it begins by itself."""
+    return bundle(sources, "live.js", "styletutLive") + "self.styletutLive().begin(document);\n"
+
+
+def figures_script(sources: Path) -> str:
+    """The script of the live figures themselves, and the settings: ``self.styletutFigures()`` gives its exports."""
+    known = scripts.script("styletutSettings", scripts.settings())
+    own = scripts.script("styletutFigureSettings", figures.settings())
+    return known + own + bundle(sources, "figures.js", "styletutFigures")
+
+
+def style(sources: Path, name: str) -> str:
+    """A style sheet, after the one that the painter and the figures share."""
+    return "".join((sources / file).read_text(encoding="utf-8") for file in ("controls.css", name))
 
 
 def engine(sources: Path) -> str:

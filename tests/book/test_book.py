@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import styletut
+from styletut.page import figures as figures_module
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -185,6 +186,26 @@ def exercises(notebook: Any) -> list[str]:
     return found + [f"exercise without a hidden solution: {label}" for label in asked if label not in solved]
 
 
+LIVE = re.compile(r"```\{live\} (\S+)\n\n(.*?)\n```", re.S)
+
+
+def live_figures(notebook: Any) -> list[str]:
+    """Who has no scripts, and who prints, sees a figure of the chapter in its place."""
+    found: list[str] = []
+    shown: set[str | None] = set()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            shown.add(cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
+            continue
+        for name, text in LIVE.findall(cell.source):
+            question, *_, still = text.split("\n\n")
+            if not question.endswith("?"):
+                found.append(f"live figure {name} must begin with its question")
+            if not {*re.findall(r"\{numref\}`([\w-]+)`", still)} & shown:
+                found.append(f"live figure {name} must end with its still picture, a figure above it")
+    return found
+
+
 RULES: tuple[Callable[[Any], list[str]], ...] = (
     kernel_and_format,
     execution,
@@ -194,6 +215,7 @@ RULES: tuple[Callable[[Any], list[str]], ...] = (
     install_cell,
     opening_and_closing,
     exercises,
+    live_figures,
 )
 
 
@@ -295,6 +317,14 @@ BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
         set_in("cells", 2, "outputs", 0, "data", to={"text/html": '<img src="x" alt="">'}),
         "HTML picture without alt",
     ),
+    "live figure without its still picture": (
+        set_in("cells", 4, "source", to="```{live} texture\n\nWhich?\n\nDo.\n\nSee {numref}`fig-later`.\n```"),
+        "must end with its still picture",
+    ),
+    "live figure without a question": (
+        set_in("cells", 4, "source", to="```{live} texture\n\nThis.\n\nDo.\n\nSee {numref}`fig-dot`.\n```"),
+        "must begin with its question",
+    ),
     "long cell": (set_in("cells", 3, "source", to="x = 1\n" * 16), "16 lines"),
     "wide cell": (set_in("cells", 3, "source", to=f"x = '{'y' * 90}'"), "longer than"),
     "other install cell": (set_in("cells", 1, "source", to="%pip install styletut"), "must be exactly"),
@@ -352,6 +382,17 @@ def test_every_page_is_in_the_table_of_contents_once() -> None:
 def test_chapters_come_in_the_order_of_their_numbers() -> None:
     numbered = [name for name in toc_files() if re.match(r"book/\d\d-", name)]
     assert numbered == sorted(numbered)
+
+
+def test_every_live_figure_has_one_place_in_the_book() -> None:
+    placed = [name for path in CHAPTERS for name, _ in LIVE.findall(notebook_text(path))]
+    assert sorted(placed) == sorted(figures_module.figures())
+
+
+def notebook_text(path: Path) -> str:
+    """The Markdown of a chapter."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def test_figure_names_and_exercise_labels_are_unique_in_the_book() -> None:

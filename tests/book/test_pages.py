@@ -209,6 +209,17 @@ def test_interactive_figures_fit_a_phone_and_can_be_touched(phone: Opened) -> No
             assert control.bounding_box()["height"] >= 24
 
 
+def test_live_figures_are_offered_and_load_only_what_offers_them(desktop: Opened) -> None:
+    figures = desktop.page.locator(f"{CONTENT} .styletut-live")
+    for figure in figures.all():
+        assert figure.get_by_role("button", name="Start").is_visible()
+        assert figure.get_by_role("link", name="Fig.").first.is_visible()  # its still picture
+    if not figures.count():
+        return
+    asked = desktop.page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
+    assert sorted(name.split("/")[-1] for name in asked if "/painter/" in name) == ["live.css", "live.js"]
+
+
 def test_every_chapter_opens_on_colab_and_can_be_downloaded(desktop: Opened) -> None:
     name = desktop.page.url.removesuffix(".html").rsplit("/", 1)[1]
     if not (ROOT / "book" / f"{name}.ipynb").exists():

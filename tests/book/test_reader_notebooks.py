@@ -224,6 +224,11 @@ def test_a_chapter_is_headed_by_its_number_and_the_way_to_its_page(book: Callabl
             f"![A dot]({REPOSITORY}/raw/main/book/images/a.jpg)\n\n**Fig. 1.1.** Of *one* dot.",
         ),
         (
+            "```{live} texture\nWhich {term}`loss`\nis it?\n\nTick *one*.\n\nStill: {numref}`fig-a`.\n```",
+            f"**Live in the book.** Which [loss]({PUBLISHED}book/glossary.html#term-loss) is it? "
+            f"[The page]({PUBLISHED}book/one.html#live-texture) paints it while you change its settings.",
+        ),
+        (
             "{cite:t}`b2017`\n\n```{bibliography}\n:filter: docname in docnames\n```",
             "Poe (2017)\n\n- **Poe, 2017.** Ann Poe. U. 2017.",
         ),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from styletut import objective, samples
 from styletut.images import resize
-from styletut.page import build, scripts
+from styletut.page import build, figures, scripts
 from styletut.recipes import Recipe
 
 SIDE = 32
@@ -146,6 +146,20 @@ def test_odd_sides_are_padded_pooled_and_weighted_as_in_the_module(painter: Any,
 def test_a_style_between_the_photographs_and_the_paintings_is_the_modules(painter: Any, style_loss: str) -> None:
     recipe = recipe_for(style_loss, strength=0.6, content_layers={"relu3_1": 0.5, "relu4_1": 1.0})
     compare(painter, square("coffee", 24, 24), square("mosaic", 24, 24), recipe)
+
+
+@pytest.mark.parametrize("left_out", [{"style_weight": 0.0, "tv_weight": 0.0}, {"content_weight": 0.0}])
+def test_one_question_alone_is_the_modules(painter: Any, left_out: dict[str, float]) -> None:
+    layers = {"style_layers": {"relu1_1": 0.5, "relu3_1": 0.5}, "content_layers": {"relu2_1": 1.0}}
+    compare(painter, square("cat", 24, 24), square("waves", 24, 24), recipe_for("relative", **layers, **left_out))
+
+
+@pytest.mark.parametrize("name", figures.figures())
+def test_every_live_figure_gives_the_modules_losses_and_gradient(painter: Any, name: str) -> None:
+    figure = figures.figures()[name]
+    content = "cat" if figure.content == figure.style else figure.content  # a texture's own losses would be 0
+    for recipe in figure.recipes:
+        compare(painter, square(content, 24, 24), square(figure.style, 24, 24), recipe.replace(precision="float32"))
 
 
 @pytest.mark.slow

@@ -74,7 +74,8 @@ def test_what_cannot_be_joined_is_refused_by_name(tmp_path: Path, text: str, mes
 
 
 def test_the_painters_own_modules_can_be_joined_and_are_classic_scripts() -> None:
-    for script in (build.engine(SOURCES), build.painter(SOURCES)):
+    made = (build.engine(SOURCES), build.painter(SOURCES), build.live(SOURCES), build.figures_script(SOURCES))
+    for script in made:
         assert not re.search(r"^\s*(import|export)\b", script, re.MULTILINE)
         run_node(f"new (require('node:vm').Script)({script!r})")  # parsed, not run
     names = run_node(

@@ -108,3 +108,17 @@ def test_what_is_transparent_lies_on_white_and_pixels_round_trip() -> None:
     data, pixels = in_node({"fromPixels, toPixels": PICTURES}, body, [10, 20, 30, 255, 0, 0, 0, 0])
     assert pixels == [10, 20, 30, 255, 255, 255, 255, 255]
     assert data[:3] == pytest.approx([10 / 255, 20 / 255, 30 / 255])
+
+
+def test_a_gradient_is_drawn_as_what_it_asks_for(photo: Tensor) -> None:
+    """As chapter 07 draws it: its negative, around mid-grey, cut at a quantile of its size."""
+    gradient = photo - photo.roll(3, dims=3)
+    rows, columns = photo.shape[-2:]
+    body = """const pull = floats(given.data);
+    const full = quantile(pull.map(Math.abs), 0.9995);
+    return { full, drawn: asked(pull, given.rows, given.columns, full).data };"""
+    found = in_node({"asked, quantile": PICTURES}, body, as_page(gradient))
+    full = gradient.abs().flatten().quantile(0.9995)
+    assert found["full"] == pytest.approx(full.item(), rel=1e-5)
+    expected = (0.5 - 0.5 * gradient / full).clamp(0, 1)
+    torch.testing.assert_close(as_tensor(found["drawn"], rows, columns), expected, rtol=0, atol=1e-5)

@@ -11,7 +11,7 @@ from page_helpers import VENDORED, as_page, as_tensor, in_node
 from torch import Tensor
 
 import styletut as st
-from styletut import vgg
+from styletut import objective, vgg
 from styletut.page import build, scripts
 from styletut.recipes import Recipe
 
@@ -87,6 +87,8 @@ return { said: said.map((each) => each.kind), losses: steps().map((each) => each
         ("fast", {}),
         ("fast", {"strength": 0.5, "tv_weight": 0.3}),
         ("gram", {"optimizer": "adam", "learning_rate": 0.002, "pooling": "average"}),
+        ("gram", {"content_weight": 0.0, "tv_weight": 0.0, "style_layers": {"relu1_1": 0.5, "relu3_1": 0.5}}),
+        ("gram", {"style_weight": 0.0, "tv_weight": 0.0, "start": "matched", "content_layers": {"relu2_1": 1.0}}),
     ],
 )
 def test_a_whole_run_goes_where_the_modules_goes(
@@ -196,3 +198,98 @@ def test_losses_that_are_not_finite_end_the_run_at_its_best_picture(
     return [said.at(-1).message, painter.run.picture.data.every((value, i) => value === best[i])];"""
     message, kept = run(small, photo, painting, recipe_for(small), body)
     assert "the best picture so far is kept" in message and kept
+
+
+ONE_SCALE = ((1.0, 3),)
+
+
+@pytest.mark.parametrize("left_out", [(), ("content",), ("style", "tv")])
+def test_the_gradient_of_each_question_is_the_modules_and_they_add_up_to_the_whole(
+    small: vgg.Weights, photo: Tensor, painting: Tensor, left_out: tuple[str, ...]
+) -> None:
+    body = """
+    await start({ apart: true });
+    const { data } = painter.run.picture;
+    const picture = data.slice();
+    const before = tf.memory().numTensors;
+    const found = await painter.run.objective.evaluateApart(painter.run.picture);
+    const leaked = tf.memory().numTensors - before;
+    const whole = await painter.run.objective.evaluate(painter.run.picture);
+    await say("go on");
+    await settled();
+    return { ...found, leaked, whole, picture, told: steps()[0].state };"""
+    recipe = recipe_for(small, "gram", scales=ONE_SCALE, tv_weight=1.0, start="matched")
+    recipe = recipe.replace(**{f"{name}_weight": 0.0 for name in left_out})
+    found = run(small, photo, painting, recipe, body)
+
+    x = as_tensor(found["picture"], 32, 40).requires_grad_()
+    losses = objective.build(photo, st.images.resize(painting, 40), recipe)(x)
+    questions = [name for name in ("content", "style", "tv") if name not in left_out]
+    assert found["leaked"] == 0 and list(found["asks"]) == questions
+    assert found["losses"] == pytest.approx({name: loss.item() for name, loss in losses.items()}, rel=1e-4)
+    for question in questions:
+        part = sum((loss for name, loss in losses.items() if name.startswith(question)), torch.zeros(()))
+        (gradient,) = torch.autograd.grad(part, x, retain_graph=True)
+        for asks in (found["asks"], found["told"]["asks"]):
+            assert float((as_tensor(asks[question], 32, 40) - gradient).norm() / gradient.norm()) < 1e-4
+    added, whole = (as_tensor(each["gradient"], 32, 40) for each in (found, found["whole"]))
+    assert float((added - whole).norm() / whole.norm()) < 1e-5
+    weights = found["told"]["weights"]
+    assert weights.get("style/relu1_1", 0.2) == 0.2 and set(weights) == set(losses) - {"total"}
+
+
+def race(small: vgg.Weights, photo: Tensor, painting: Tensor, body: str) -> Any:
+    """What that makes of a race between Adam and L-BFGS, ``rivals``."""
+    recipe = recipe_for(small, "gram", scales=ONE_SCALE)
+    rivals = """
+    const rivals = [{ ...given.recipe, optimizer: "adam", learning_rate: 0.02 }, given.recipe];
+    const race = (more) => say("start", { ...first, recipe: undefined, recipes: rivals, ...more });"""
+    return run(small, photo, painting, recipe, rivals + body)
+
+
+def test_the_runs_of_a_race_go_where_each_of_them_goes_by_itself(
+    small: vgg.Weights, photo: Tensor, painting: Tensor
+) -> None:
+    body = """
+    await race({ going: true });
+    await settled();
+    const together = steps().map(({ state }) => state.states.map(({ losses }) => losses.total));
+    const pictures_of = said.at(-2).pictures.length;
+    await say("change", { recipes: [{ ...rivals[0], learning_rate: 0.01 }, rivals[1]], going: true });
+    await settled();
+    const further = painter.run.runs.map(({ step }) => step);
+    const alone = [];
+    for (const recipe of rivals) {
+      said.length = 0;
+      await start({ recipe, going: true });
+      await settled();
+      alone.push(steps().map(({ state }) => state.losses.total));
+    }
+    return { together, alone, pictures_of, further };"""
+    found = race(small, photo, painting, body)
+    assert len(found["together"]) == 3 and found["pictures_of"] == 2
+    assert found["further"] == [6, 6]  # after the end, another rate of one takes both further
+    assert [list(each) for each in zip(*found["together"], strict=True)] == found["alone"]
+    assert found["alone"][0][0] == found["alone"][1][0] and found["alone"][0][1] != found["alone"][1][1]
+
+
+def test_who_diverges_leaves_the_race_and_returns_with_another_rate(
+    small: vgg.Weights, photo: Tensor, painting: Tensor
+) -> None:
+    body = """
+    await race();
+    await painter.run.next();
+    const [one, other] = painter.run.runs;
+    one.picture.data[5] = NaN;
+    const left = await painter.run.next();
+    const kept = one.picture.data.every((value, i) => value === one.best[i]);
+    const undisturbed = other.optimiser;
+    await say("change", { recipes: [{ ...rivals[0], learning_rate: 0.01 }, rivals[1]] });
+    const back = await painter.run.next();
+    return { left, kept, same: other.optimiser === undisturbed, back, finished: painter.run.finished };"""
+    found = race(small, photo, painting, body)
+    assert found["left"]["states"][0] is None and found["left"]["states"][1]["step"] == 2 and found["kept"]
+    assert "the best picture so far is kept" in found["left"]["reasons"][0] and found["left"]["reasons"][1] is None
+    assert found["same"] and found["back"]["reasons"] == [None, None]
+    assert found["back"]["states"][0]["step"] == 2 and found["back"]["states"][1]["step"] == 3
+    assert not found["finished"]
