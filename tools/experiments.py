@@ -104,8 +104,8 @@ _UNIT_WORK = math.prod(UNIT) * _multiplications(architecture.layer("relu5_1").in
 def seconds_of_a_unit() -> float:
     """The quickest of a few evaluations of `UNIT` on this machine."""
     photo = samples.load("cat", UNIT)
-    recipe = recipes.get("gram").replace(size=None, precision="float32")
-    return transfer.estimate(photo, photo, recipe, steps=1).seconds
+    recipe = recipes.get("gram").replace(size=None, scales=((1.0, 1),), precision="float32")
+    return transfer.estimate(photo, photo, recipe).seconds
 
 
 # --- running -----------------------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ FORMS = {
 SMALL = {"pairs": PAIRS[:1], "size": 48, "most": 6}
 
 RECIPE = st.recipes.get("gram").replace(
-    size=None, precision="float32", content_weight=0.0, tv_weight=0.0
+    size=None, scales=((1.0, 1),), precision="float32", content_weight=0.0, tv_weight=0.0
 )
 
 
-def shares(run, pairs=PAIRS, size=160, most=300):
+def shares(run, pairs=PAIRS, size=160, most=250):
     done, photos = {}, {}
     for content, style in pairs:
         photos[content] = st.samples.load(content, size)

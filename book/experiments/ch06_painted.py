@@ -1,8 +1,10 @@
 """Can more weight make up for the wrong depth?
 
 Transfers from noise, with content at five depths and two weights. Chance is another
-photograph in the painting's place; the ceiling of style is the style loss without content.
+photograph in the painting's place.
 """
+
+import itertools
 
 import styletut as st
 
@@ -15,16 +17,16 @@ SMALL = {
 }
 
 RECIPE = st.recipes.get("gram").replace(
-    size=None, precision="float32", clamp="forward", start="noise", tv_weight=1.0
+    size=None, scales=((1.0, 1),), precision="float32", clamp="forward", start="noise",
+    tv_weight=1.0,
 )
 
 
-def painted(run, pairs=PAIRS, layers=LAYERS, weights=WEIGHTS, size=256, most=400, sides=SIDES):
+def painted(run, pairs=PAIRS, layers=LAYERS, weights=WEIGHTS, size=256, most=300, sides=SIDES):
     done, photos = {}, {}
     for content, style in pairs:
         photos[content], painting = st.samples.load(content, size), st.samples.load(style, size)
-        tried = [(layer, weight) for layer in layers for weight in weights]
-        for layer, weight in [*tried, ("relu4_2", 0.0)]:
+        for layer, weight in itertools.product(layers, weights):
             done[content, layer, weight] = run(
                 f"{content}, {layer}, weight {weight:g}", photos[content], painting, RECIPE,
                 content_layers={layer: 1.0}, content_weight=weight, steps=most,

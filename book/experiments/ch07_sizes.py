@@ -18,11 +18,11 @@ FORMS = {
 SMALL = {"pairs": PAIRS[:1], "small": 32, "large": 64, "most": 8}
 
 RECIPE = st.recipes.get("gram").replace(
-    size=None, precision="float32", clamp="forward", content_weight=0.2
+    size=None, scales=((1.0, 1),), precision="float32", clamp="forward", content_weight=0.2
 )
 
 
-def sizes(run, pairs=PAIRS, small=96, large=256, most=500):
+def sizes(run, pairs=PAIRS, small=96, large=256, most=400):
     done = {}
     for content, style in pairs:
         for form, fields in FORMS.items():

@@ -13,7 +13,9 @@ PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harve
 SMALL = {"pairs": PAIRS[:1], "size": 64, "most": 12, "points": 5}
 
 # Clamped in what the network sees: the loss of a picture is then that of its clamped values.
-RECIPE = st.recipes.get("gram").replace(size=None, precision="float32", clamp="forward")
+RECIPE = st.recipes.get("gram").replace(
+    size=None, scales=((1.0, 1),), precision="float32", clamp="forward"
+)
 STARTS = {
     "content": {"start": "content"},
     "noise": {"start": "noise", "seed": 0},
@@ -22,7 +24,7 @@ STARTS = {
 LINES = (("content", "noise"), ("noise", "other noise"), ("content, early", "content"))
 
 
-def valleys(run, pairs=PAIRS, size=256, most=600, points=17):
+def valleys(run, pairs=PAIRS, size=256, most=500, points=17):
     ends = {}
     for content, style in pairs:
         photo, painting = st.samples.load(content, size), st.samples.load(style, size)

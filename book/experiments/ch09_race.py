@@ -17,7 +17,7 @@ RATES = {
 DECAY = 0.02  # of the rate, over the whole race
 SMALL = {"pairs": PAIRS[:1], "size": 48, "steps": 8}
 
-RECIPE = st.recipes.get("gram").replace(size=None, precision="float32")
+RECIPE = st.recipes.get("gram").replace(size=None, scales=((1.0, 1),), precision="float32")
 
 
 def race(run, pairs=PAIRS, size=160, steps=200):

@@ -222,22 +222,24 @@ class Runner:
         Args:
             name: unique in the experiment; what the stored results call it.
             content, style: pictures (1, 3, H, W) of the size that they are to have; style None if the recipe has none.
-            recipe: its ``size`` must be None.
+            recipe: its ``size`` must be None, and its scales one of 1.0: an evaluation is always one of these pictures.
             start: one of the recipe's starts; or an earlier outcome, to go on from its picture, which is rounded to 8
                 bits as it is stored.
             converge: end when it has converged; else all steps are taken.
             **changes: fields of the recipe to change; ``steps`` are the most that it takes.
 
         Raises:
-            ExperimentError: the name was used before, or the recipe brings pictures to a size.
+            ExperimentError: the name was used before, or the recipe changes the size of the pictures.
         """
         if isinstance(start, str):
             changes["start"], start = start, None
         recipe = recipe.replace(**(changes | self.changes))
         if name in self.outcomes:
             raise ExperimentError(f"two runs are called {name!r}: give each a name of its own")
-        if recipe.size is not None:
-            raise ExperimentError(f"run {name!r} has size={recipe.size!r}: load pictures of that size, and size=None")
+        if recipe.size is not None or len(recipe.scales) > 1 or recipe.scales[0][0] != 1:
+            raise ExperimentError(
+                f"run {name!r} changes the size of its pictures: load them at one size, with size=None and one scale"
+            )
         after, begin = (None, None) if start is None else (start.task.name, self.begin(start))
         outcome = self.outcome(Task(name, content, style, recipe, begin, after, converge))
         self.outcomes[name] = outcome

@@ -61,7 +61,7 @@ def test_an_experiment_can_be_read_in_a_chapter(name: str) -> None:
     assert max(map(len, text.splitlines())) <= 110
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported <= {"styletut", "torch", "torch.nn", "math"}
+    assert imported <= {"styletut", "torch", "torch.nn", "itertools", "math"}
     private = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr.startswith("_")}
     assert not private
 

@@ -363,11 +363,12 @@ def test_the_rim_notices_a_border_of_the_same_colours_that_is_smoother() -> None
 
 
 def test_displacement_is_how_far_structures_were_moved() -> None:
+    """Somewhat more: what has left the picture at one side is found anywhere."""
     wide = resize(samples.load("cat"), 200)
     here, moved = wide[..., :100, 20:140], wide[..., :100, 11:131]  # 9 pixels to the right
     assert evaluate.displacement(here, here) == 0
     for side in (8, 16, 24):
-        assert evaluate.displacement(moved, here, side) == pytest.approx(9, abs=2.5)
+        assert 8.5 < evaluate.displacement(moved, here, side) < 18
 
 
 @pytest.mark.parametrize("size", [(72, 96), (96, 128)])
@@ -383,7 +384,12 @@ def test_displacement_looks_for_larger_structures_in_blurred_pictures() -> None:
     assert evaluate.displacement(grainy, CONTENT, 32) < 0.5 * evaluate.displacement(grainy, CONTENT, 8)
 
 
-@pytest.mark.parametrize(("side", "picture"), [(4, CONTENT), (64, CONTENT)])
-def test_displacement_refuses_squares_that_do_not_fit(side: int, picture: Tensor) -> None:
+@pytest.mark.parametrize("side", [4, 64])
+def test_displacement_refuses_squares_that_do_not_fit(side: int) -> None:
     with pytest.raises(ImageError, match=f"squares of {side} pixels"):
-        evaluate.displacement(picture, CONTENT, side)
+        evaluate.displacement(CONTENT, CONTENT, side)
+
+
+def test_displacement_of_a_picture_without_edges_is_refused() -> None:
+    with pytest.raises(ImageError, match="has no edges"):
+        evaluate.displacement(CONTENT, torch.full_like(CONTENT, 0.5))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ def test_a_run_that_still_gains_goes_on() -> None:
 
 def test_the_picture_is_that_of_the_lowest_loss(photo: Tensor, painting: Tensor, tiny: Weights) -> None:
     recipe = st.recipes.get("gram").replace(
-        size=None, weights=tiny, steps=9, clamp="forward", precision="float32", style_weight=3.0
+        size=None, scales=((1.0, 9),), weights=tiny, clamp="forward", precision="float32", style_weight=3.0
     )
     outcome = Runner()("one", photo, painting, recipe)
     assert outcome.best == min(outcome.curve)
@@ -116,7 +118,7 @@ def test_a_run_goes_on_from_an_earlier_picture_as_it_is_stored() -> None:
     first = run("first", torch.rand(1, 3, 8, 8), None, SMOOTH, steps=3)
     then = run("then", torch.rand(1, 3, 8, 8), None, SMOOTH, start=first, steps=2)
     in_bytes = (first.picture * 255).round() / 255
-    assert then.curve[0] == pytest.approx(float(st.losses.total_variation(in_bytes, reduction="mean")))
+    assert then.curve[0] == pytest.approx(float(st.losses.total_variation(in_bytes, reduction="mean")), rel=1e-5)
     assert then.task.after == "first"
 
 
@@ -125,8 +127,9 @@ def test_names_are_unique_and_pictures_have_their_size() -> None:
     run("one", picture, None, SMOOTH, steps=1)
     with pytest.raises(ExperimentError, match="two runs are called 'one'"):
         run("one", picture, None, SMOOTH, steps=1)
-    with pytest.raises(ExperimentError, match="size=None"):
-        run("two", picture, None, SMOOTH, steps=1, size=64)
+    for changes in ({"size": 64}, {"scales": ((0.5, 1), (1.0, 1))}, {"scales": ((0.5, 1),)}):
+        with pytest.raises(ExperimentError, match="load them at one size"):
+            run("two", picture, None, SMOOTH, **changes)
 
 
 def test_what_is_kept_of_a_run_depends_on_all_that_decides_it() -> None:
@@ -158,19 +161,19 @@ def test_what_an_experiment_asks_for_is_known_before_anything_runs(book: Path, m
 
 def test_cost_is_counted_in_evaluations_of_a_picture_of_256_pixels() -> None:
     unit, half = torch.rand(1, 3, *tool.UNIT), torch.rand(1, 3, tool.UNIT[0], tool.UNIT[1] // 2)
-    recipe = st.recipes.get("gram").replace(size=None, steps=30)
+    recipe = st.recipes.get("gram").replace(size=None, scales=((1.0, 30),))
     assert tool.work(Task("unit", unit, unit, recipe)) == pytest.approx(30)
     assert tool.work(Task("half", half, unit, recipe)) == pytest.approx(15)
     shallow = recipe.replace(content_weight=0, style_layers={"relu1_1": 1.0})
-    # relu1_1 takes 9 * 3 * 64 multiplications a pixel, relu5_1 about 400 000.
-    assert tool.work(Task("shallow", unit, unit, shallow)) == pytest.approx(30 * 9 * 3 * 64 / 393_408, rel=0.02)
+    # relu1_1 takes 9 * 3 * 64 multiplications a pixel, relu5_1 361 152.
+    assert tool.work(Task("shallow", unit, unit, shallow)) == pytest.approx(30 * 9 * 3 * 64 / 361_152)
 
 
 def test_the_cost_is_said_beforehand(book: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(experiments, "compute", no_run)
     assert tool.main(["--plan", "--seconds", "2"]) == 0
     said = capsys.readouterr().out
-    assert "01/smooth        never run" in said and " 3     0           11" in said
+    assert re.search(r"01/smooth +never run +3 +0 +11 ", said)
     assert "together" in said and "at 2.00 s" in said
 
 
@@ -196,18 +199,14 @@ def test_pictures_are_stored_and_those_that_runs_go_on_from_lose_nothing(book: P
     assert exact is not None
     torch.testing.assert_close(results.picture("cat, once"), exact, rtol=0, atol=1e-6)
     about = again.outcomes["coffee, once"].picture
-    assert float((results.picture("coffee, once") - about).abs().mean()) < 0.03
+    assert float((results.picture("coffee, once") - about).abs().mean()) < 0.06
 
 
 def test_what_is_stored_names_no_machine_and_no_folder(book: Path, stored: dict[str, Any]) -> None:
-    import getpass
-    import socket
-
     text = json.dumps(stored)
     assert str(Path.home()) not in text and str(book) not in text
     assert socket.gethostname() not in text
     assert set(stored["made"]) == {"date", "machine", "minutes", "python", "styletut", "torch"}
-    assert getpass.getuser() not in stored["made"]["machine"]
 
 
 def test_large_pictures_have_a_folder_of_their_own_and_where_it_is_missing_it_is_said(
@@ -216,10 +215,10 @@ def test_large_pictures_have_a_folder_of_their_own_and_where_it_is_missing_it_is
     monkeypatch.setattr(experiments, "LARGEST", 10)
     assert tool.main(["--seconds", "1"]) == 0
     folder = book / "results" / "01" / "smooth"
-    assert [path.name for path in folder.glob("*")] == ["large"] or (folder / "large").is_dir()
-    assert len(list((folder / "large").glob("*"))) == 3 and len(list(folder.glob("*.*p*"))) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["large", "results.json"]
+    assert len(list((folder / "large").iterdir())) == 3
     assert experiments.results("01/smooth").picture("again").shape == (1, 3, 11, 16)
-    for picture in (folder / "large").glob("*"):
+    for picture in (folder / "large").iterdir():
         picture.unlink()
     with pytest.raises(ExperimentError, match="over 10 pixels and does not come with the package"):
         experiments.results("01/smooth").picture("again")
