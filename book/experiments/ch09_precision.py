@@ -4,6 +4,8 @@ From where float32 has come to rest, on in each precision. Control: the same num
 further evaluations in float32. All losses are measured in float32.
 """
 
+import copy
+
 import torch
 
 import styletut as st
@@ -48,7 +50,7 @@ def cosine(outcome, picture, precision):
 def gradient(outcome, picture, precision):
     """The gradient of the total loss, as a vector."""
     device, task = st.transfer.pick_device(), outcome.task
-    network = st.objective.network(task.recipe).to(device, getattr(torch, precision))
+    network = copy.deepcopy(outcome.objective.network).to(getattr(torch, precision))
     objective = st.objective.build(
         task.content.to(device), task.style.to(device), task.recipe, network=network
     )

@@ -44,6 +44,6 @@ def race(run, pairs=PAIRS, size=160, steps=200):
 def best(tried):
     """The rate that ends lowest, and what the others gave; a run that diverged ends nowhere."""
     ends = {rate: math.inf if each.stopped else each.curve[-1] for rate, each in tried.items()}
-    rate = min(ends, key=ends.get)
+    rate = min(ends, key=lambda each: ends[each])
     outermost = len(ends) > 1 and rate in (min(ends), max(ends))
     return {"rate": rate, "loss": ends[rate], "tried": ends, "outermost rate": outermost}

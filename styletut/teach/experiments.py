@@ -38,10 +38,12 @@ from torch import Tensor
 from .. import __version__, objective
 from ..engine.devices import device_name, pick_device
 from ..engine.drive import iterate
+from ..engine.scales import style_at
 from ..errors import DivergenceWarning, StyletutError, did_you_mean
 from ..images import load_image
 from ..recipes import Recipe
 from ..recipes import fields as recipe_fields
+from ..vgg import VGG
 
 LEAST = 100
 """Evaluations before which no run counts as converged: from noise, some stand still at first."""
@@ -138,9 +140,11 @@ class Outcome:
     @functools.cached_property
     def objective(self) -> objective.Objective:
         """What was minimised, for measuring it elsewhere."""
-        task, device = self.task, pick_device()
-        styles = [] if task.style is None else [task.style.to(device)]
-        return objective.build(task.content.to(device), styles, task.recipe, network=_network(task.recipe))
+        task, device, styles = self.task, pick_device(), list[Tensor]()
+        network = _network(task.recipe)
+        if task.style is not None and network is not None:
+            styles.append(style_at(task.style, task.size, task.recipe, network.minimum_side).to(device))
+        return objective.build(task.content.to(device), styles, task.recipe, network=network)
 
     @torch.no_grad()
     def loss(self, picture: Tensor) -> float:
@@ -530,7 +534,7 @@ def machine() -> str:
     return kind if device.type == "cpu" else f"{device_name(device)}, {kind}"
 
 
-def _network(recipe: Recipe) -> objective.Extractor | None:
+def _network(recipe: Recipe) -> VGG | None:
     """The network of a recipe on the device; recipes that differ in nothing else share it."""
     asked = {name: getattr(recipe, name) for name in ("network", "weights", "pooling", "padding", "preprocessing")}
     layers = dict.fromkeys(recipe.layers, 1.0)
@@ -538,7 +542,7 @@ def _network(recipe: Recipe) -> objective.Extractor | None:
 
 
 @functools.lru_cache(maxsize=2)
-def _shared(recipe: Recipe) -> objective.Extractor | None:
+def _shared(recipe: Recipe) -> VGG | None:
     network = objective.network(recipe)
     return network if network is None else network.to(pick_device())
 
