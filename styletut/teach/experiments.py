@@ -484,8 +484,8 @@ def results(name: str) -> Results:
             )
         return load_image(path)
 
-    parts = (stored[key] for key in ("settings", "numbers", "runs", "made", "source"))
-    return Results(stored["experiment"], *parts, picture)
+    kept = {key: stored[key] for key in ("settings", "numbers", "runs", "made", "source")}
+    return Results(name=name, **kept, _picture=picture)
 
 
 def repeat(name: str, full: bool | None = None, *, runner: Runner | None = None, **settings: Any) -> Results:
