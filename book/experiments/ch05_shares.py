@@ -10,16 +10,10 @@ import torch
 import styletut as st
 
 PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harvest"))
-FORMS = {
-    "relative": {"style_loss": "relative"},
-    "gatys": {"style_loss": "gatys"},
-    "gatys, rescaled": {"style_loss": "gatys", "rescale": True},
-    "picture": {"style_loss": "picture"},
-    "mean": {"style_loss": "mean"},
-    "mean-std": {"style_loss": "mean-std"},
-    "mean-covariance": {"style_loss": "mean-covariance"},
-    "wasserstein": {"style_loss": "wasserstein"},
-}
+FORMS = (
+    "relative", "gatys", "gatys, rescaled", "picture", "mean",
+    "mean-std", "mean-covariance", "wasserstein",
+)
 SMALL = {"pairs": PAIRS[:1], "size": 48, "most": 6}
 
 RECIPE = st.recipes.get("gram").replace(
@@ -32,9 +26,11 @@ def shares(run, pairs=PAIRS, size=160, most=250):
     for content, style in pairs:
         photos[content] = st.samples.load(content, size)
         painting = st.samples.load(style, size)
-        for form, fields in FORMS.items():
+        for form in FORMS:
+            loss, *rescaled = form.split(", ")
             done[content, form] = run(
-                f"{content}, {form}", photos[content], painting, RECIPE, steps=most, **fields
+                f"{content}, {form}", photos[content], painting, RECIPE,
+                style_loss=loss, rescale=bool(rescaled), steps=most,
             )
     noise = {c: torch.rand(p.shape, generator=seeded()) for c, p in photos.items()}
     return [

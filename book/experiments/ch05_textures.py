@@ -10,8 +10,8 @@ import styletut as st
 
 STYLES = ("starry_night", "waves")
 FIVE = tuple(f"relu{block}_1" for block in (1, 2, 3, 4, 5))
-SETS = {layer: (layer,) for layer in FIVE}
-SETS |= {f"up to {FIVE[n - 1]}": FIVE[:n] for n in (2, 3, 4, 5)}
+SETS = {layer: [layer] for layer in FIVE}
+SETS |= {f"up to {FIVE[n - 1]}": list(FIVE[:n]) for n in (2, 3, 4, 5)}
 AGAIN = ("relu5_1", "up to relu5_1")
 SMALL = {"styles": STYLES[:1], "size": 48, "steps": 10}
 

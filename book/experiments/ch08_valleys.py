@@ -16,11 +16,7 @@ SMALL = {"pairs": PAIRS[:1], "size": 64, "most": 12, "points": 5}
 RECIPE = st.recipes.get("gram").replace(
     size=None, scales=((1.0, 1),), precision="float32", clamp="forward"
 )
-STARTS = {
-    "content": {"start": "content"},
-    "noise": {"start": "noise", "seed": 0},
-    "other noise": {"start": "noise", "seed": 1},
-}
+STARTS = {"content": ("content", 0), "noise": ("noise", 0), "other noise": ("noise", 1)}
 LINES = (("content", "noise"), ("noise", "other noise"), ("content, early", "content"))
 
 
@@ -28,9 +24,10 @@ def valleys(run, pairs=PAIRS, size=256, most=500, points=17):
     ends = {}
     for content, style in pairs:
         photo, painting = st.samples.load(content, size), st.samples.load(style, size)
-        for name, start in STARTS.items():
+        for name, (start, seed) in STARTS.items():
             ends[content, name] = run(
-                f"{content} from {name}", photo, painting, RECIPE, steps=most, **start
+                f"{content} from {name}", photo, painting, RECIPE,
+                start=start, seed=seed, steps=most,
             )
         ends[content, "content, early"] = run(
             f"{content} from content, early", photo, painting, RECIPE,
