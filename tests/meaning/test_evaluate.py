@@ -362,13 +362,16 @@ def test_the_rim_notices_a_border_of_the_same_colours_that_is_smoother() -> None
 # --- displacement ------------------------------------------------------------------------------------------
 
 
-def test_displacement_is_how_far_structures_were_moved() -> None:
-    """Somewhat more: what has left the picture at one side is found anywhere."""
+@pytest.mark.parametrize("side", [8, 16, 24])
+def test_displacement_is_how_far_structures_were_moved(side: int) -> None:
+    """And more for those that have left the picture: they are found anywhere, half its width from home."""
     wide = resize(samples.load("cat"), 200)
-    here, moved = wide[..., :100, 20:140], wide[..., :100, 11:131]  # 9 pixels to the right
-    assert evaluate.displacement(here, here) == 0
-    for side in (8, 16, 24):
-        assert 8.5 < evaluate.displacement(moved, here, side) < 18
+    here = wide[..., :100, 20:140]
+    assert evaluate.displacement(here, here, side) == 0
+    for pixels in (4, 9):
+        moved = wide[..., :100, 20 - pixels : 140 - pixels]  # to the right
+        gone = (pixels + side) / 120
+        assert 0.9 * pixels < evaluate.displacement(moved, here, side) < 1.1 * pixels + gone * 120 / 2
 
 
 @pytest.mark.parametrize("size", [(72, 96), (96, 128)])
