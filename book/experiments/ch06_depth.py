@@ -13,7 +13,7 @@ SMALL = {"photos": PHOTOS[:1], "size": 64, "most": 10, "sides": (8, 16)}
 
 RECIPE = st.Recipe(
     name="inversion", style_layers={}, start="noise", tv_weight=0.3,
-    tv_reduction="mean", precision="float32", clamp="forward",
+    tv_reduction="mean", precision="float32",
 )
 
 

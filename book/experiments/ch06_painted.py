@@ -17,7 +17,7 @@ SMALL = {
 }
 
 RECIPE = st.recipes.get("gram").replace(
-    size=None, scales=((1.0, 1),), precision="float32", clamp="forward", start="noise",
+    size=None, scales=((1.0, 1),), precision="float32", start="noise",
     tv_weight=1.0,
 )
 

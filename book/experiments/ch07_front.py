@@ -16,9 +16,7 @@ SMALL = {
     "pairs": PAIRS[:1], "weights": (0.1, 1.0), "variations": (0.0,), "size": 64, "most": 10,
 }
 
-RECIPE = st.recipes.get("gram").replace(
-    size=None, scales=((1.0, 1),), precision="float32", clamp="forward"
-)
+RECIPE = st.recipes.get("gram").replace(size=None, scales=((1.0, 1),), precision="float32")
 
 
 def front(run, pairs=PAIRS, weights=WEIGHTS, variations=VARIATIONS, size=160, most=450):

@@ -18,7 +18,7 @@ FORMS = {
 SMALL = {"pairs": PAIRS[:1], "small": 32, "large": 64, "most": 8}
 
 RECIPE = st.recipes.get("gram").replace(
-    size=None, scales=((1.0, 1),), precision="float32", clamp="forward", content_weight=0.2
+    size=None, scales=((1.0, 1),), precision="float32", content_weight=0.2
 )
 
 

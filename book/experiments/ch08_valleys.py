@@ -12,9 +12,8 @@ import styletut as st
 PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harvest"))
 SMALL = {"pairs": PAIRS[:1], "size": 64, "most": 12, "points": 5}
 
-# Clamped in what the network sees: the loss of a picture is then that of its clamped values.
 RECIPE = st.recipes.get("gram").replace(
-    size=None, scales=((1.0, 1),), precision="float32", clamp="forward"
+    size=None, scales=((1.0, 1),), precision="float32"
 )
 STARTS = {"content": ("content", 0), "noise": ("noise", 0), "other noise": ("noise", 1)}
 LINES = (("content", "noise"), ("noise", "other noise"), ("content, early", "content"))

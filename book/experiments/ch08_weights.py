@@ -11,9 +11,7 @@ WEIGHTS = (0.1, 0.5, 2.0, 10.0)
 SMALL = {"pairs": PAIRS[:1], "weights": (0.1, 10.0), "size": 64, "most": 10}
 
 # As in 08/valleys, whose runs of weight 0.1 serve here too.
-RECIPE = st.recipes.get("gram").replace(
-    size=None, scales=((1.0, 1),), precision="float32", clamp="forward"
-)
+RECIPE = st.recipes.get("gram").replace(size=None, scales=((1.0, 1),), precision="float32")
 
 
 def weights(run, pairs=PAIRS, weights=WEIGHTS, size=256, most=500):

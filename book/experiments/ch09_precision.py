@@ -14,9 +14,7 @@ PAIRS = (("coffee", "cafe_terrace"), ("cat", "starry_night"), ("astronaut", "har
 PRECISIONS = ("float32", "bfloat16")
 SMALL = {"pairs": PAIRS[:1], "size": 48, "most": 10, "further": 4}
 
-RECIPE = st.recipes.get("gram").replace(
-    size=None, scales=((1.0, 1),), precision="float32", clamp="forward"
-)
+RECIPE = st.recipes.get("gram").replace(size=None, scales=((1.0, 1),), precision="float32")
 
 
 def precision(run, pairs=PAIRS, size=160, most=500, further=100):
