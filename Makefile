@@ -20,7 +20,7 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 READERS   = $(wildcard notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint types unit portable nbval notebooks readers wheel address browser format clean
+.PHONY: help venv book test lint types unit portable nbval notebooks experiments readers wheel address browser format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ nbval: $(STAMP)  ## execute notebooks/, as on Colab and from the built wheel, an
 notebooks: $(STAMP)  ## execute every notebook and write it back, normalised (ONLY=book/04*.ipynb for some)
 	$(BIN)/python tools/run_notebooks.py $(or $(ONLY),$(NOTEBOOKS))
 	$(BIN)/python tools/reader_notebooks.py
+
+experiments: $(STAMP)  ## run the book's experiments that are out of date: hours, says how many (ONLY=08/valleys; PLAN=1 only says)
+	$(BIN)/python tools/experiments.py $(if $(PLAN),--plan) $(ONLY)
 
 readers: $(STAMP)  ## write notebooks/ anew from the stored chapters: plain Markdown, nothing is executed
 	$(BIN)/python tools/reader_notebooks.py

@@ -27,7 +27,7 @@ from .lowmem import distributed, tape, tiles, windows
 from .recipes import Recipe
 from .sheets import Sheet, sheet
 from .studio import Studio
-from .teach import check, figures, glue
+from .teach import check, experiments, figures, glue
 from .transfer import Result, Run, Step, estimate, iterate, resume, stylize, texture
 
 __version__: str
@@ -48,6 +48,7 @@ __all__ = [
     "errors",
     "estimate",
     "evaluate",
+    "experiments",
     "fields",
     "figures",
     "files",

@@ -443,6 +443,61 @@ def _edges(lightness: Tensor) -> Tensor:
     return torch.where(g.abs() > 1e-9, g * g / g.abs().clamp(min=1e-9), torch.zeros_like(g))
 
 
+def displacement(picture: Tensor, content: Tensor, side: int = 24) -> float:
+    r"""How far structures of the content lie from home in the picture, in pixels.
+
+    The edges of the content are cut into squares, half overlapping, and each is looked for in the edges of the whole
+    picture, where their normalised cross-correlation is highest; the mean of the distances to where it was. The search
+    has no limit but the picture, so that only chance ends it: where nothing of the content is left, squares are found
+    anywhere. What that gives is measured with another photograph in the picture's place; it is about half the longer
+    side. Flat squares, which could be anywhere, are left out.
+
+    Args:
+        picture, content: (1, 3, H, W), the picture at least 3 squares a side; the content is brought to its size.
+        side: of the squares, in pixels, 8 or more: the size of the structures that are asked about. Pictures are made
+            smaller for squares of 24 pixels and more, so that these see no finer detail.
+
+    Raises:
+        ImageError: one of them is not a single picture, or is too small for such squares.
+
+    >>> from styletut import samples
+    >>> cat = samples.load("cat", size=128)
+    >>> displacement(cat, cat), displacement(cat, samples.load("coffee", size=128)) > 25
+    (0.0, True)
+    """
+    content = _like(content, picture)
+    factor = max(1, side // 12)
+    square, (rows, columns) = side // factor, (n // factor for n in picture.shape[2:])
+    if side < 8 or min(rows, columns) < 3 * square:
+        size = f"{picture.shape[3]} x {picture.shape[2]}"
+        raise ImageError(f"squares of {side} pixels in {size}: they have 8 pixels to a third of the shorter side")
+    place, home = (_strengths(F.avg_pool2d(_lab(x)[:, :1], factor)) for x in (picture, content))
+    step = max(1, square // 2)
+    patches = F.unfold(home, square, stride=step)[0].T  # (n, square * square)
+    across = (home.shape[3] - square) // step + 1
+    number = torch.arange(len(patches))
+    at = torch.stack([number // across, number % across], 1) * step
+    told = patches.std(1) >= patches.std(1).median().clamp(min=1e-6)
+    patches, at = patches[told] - patches[told].mean(1, keepdim=True), at[told]
+    if not len(patches):
+        raise ImageError("the content has no edges: nothing of it can be looked for")
+    spread = F.avg_pool2d(place**2, square, 1) - F.avg_pool2d(place, square, 1) ** 2
+    spread = spread.clamp(min=1e-6).sqrt()
+    found = []
+    for part in patches.split(64):  # all at once would take gigabytes
+        score = F.conv2d(place, part.view(-1, 1, square, square)) / spread
+        best = score.flatten(2)[0].argmax(1)
+        found.append(torch.stack([best // score.shape[3], best % score.shape[3]], 1))
+    return float((torch.cat(found) - at).double().norm(dim=1).mean() * factor)
+
+
+def _strengths(lightness: Tensor) -> Tensor:
+    """Lengths of the gradient of lightness, in pixels of its own: (1, 1, H, W), float32."""
+    sobel = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]], dtype=lightness.dtype) / 8
+    padded = F.pad(lightness, [1] * 4, mode="replicate")
+    return F.conv2d(padded, torch.stack([sobel, sobel.T])[:, None]).norm(dim=1, keepdim=True).float()
+
+
 def grain(picture: Tensor, style: Tensor) -> float:
     r"""Energy of the picture's finest detail over that of the style's; speckle is energy that the painting has not.
 

@@ -1,6 +1,7 @@
 from . import check as check
 from . import curves as curves
 from . import exercises as exercises
+from . import experiments as experiments
 from . import figures as figures
 from . import glue as glue
 from . import interactive as interactive

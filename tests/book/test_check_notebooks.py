@@ -9,6 +9,7 @@ from pathlib import Path
 import check_notebooks
 import pytest
 import run_notebooks
+import wheel_files
 from nbformat import v4
 from test_book import INSTALL
 
@@ -57,6 +58,14 @@ def test_the_wheel_carries_all_files_of_the_package(wheel: Path) -> None:
     files = {path.relative_to(package.parent).as_posix() for path in package.rglob("*") if path.is_file()}
     with zipfile.ZipFile(wheel) as archive:
         assert {name for name in files if "__pycache__" not in name} <= set(archive.namelist())
+
+
+def test_the_wheel_carries_the_experiments_and_what_they_gave(wheel: Path) -> None:
+    book = Path(styletut.__file__).parents[1] / "book"
+    wanted = {f"{wheel_files.TARGET}/{path.relative_to(book).as_posix()}" for path in wheel_files.travelling(book)}
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {name for name in archive.namelist() if name.startswith(wheel_files.TARGET)}
+    assert carried == wanted and f"{wheel_files.TARGET}/experiments/ch08_valleys.py" in wanted
 
 
 @pytest.fixture

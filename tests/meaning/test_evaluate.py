@@ -357,3 +357,42 @@ def test_the_rim_notices_a_border_of_the_same_colours_that_is_smoother() -> None
     smooth = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(PAINTED, [2] * 4, mode="replicate"), 5, 1)
     smooth[:, :, 8:-8, 8:-8] = PAINTED[:, :, 8:-8, 8:-8]
     assert evaluate.rim(smooth, CONTENT) > 0.2 > evaluate.rim(PAINTED, CONTENT)
+
+
+# --- displacement ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [8, 16, 24])
+def test_displacement_is_how_far_structures_were_moved(side: int) -> None:
+    """And more for those that have left the picture: they are found anywhere, half its width from home."""
+    wide = resize(samples.load("cat"), 200)
+    here = wide[..., :100, 20:140]
+    assert evaluate.displacement(here, here, side) == 0
+    for pixels in (4, 9):
+        moved = wide[..., :100, 20 - pixels : 140 - pixels]  # to the right
+        gone = (pixels + side) / 120
+        assert 0.9 * pixels < evaluate.displacement(moved, here, side) < 1.1 * pixels + gone * 120 / 2
+
+
+@pytest.mark.parametrize("size", [(72, 96), (96, 128)])
+def test_displacement_does_not_saturate_before_chance_does(size: tuple[int, int]) -> None:
+    """In another photograph a square is found anywhere: about half the longer side from home, however long that is."""
+    one, other = (resize(samples.load(name), size, fit="exact") for name in ("cat", "coffee"))
+    assert 0.25 * size[1] < evaluate.displacement(other, one, 16) < 0.6 * size[1]
+
+
+def test_displacement_looks_for_larger_structures_in_blurred_pictures() -> None:
+    """Grain hides the small ones alone."""
+    grainy = noisy(CONTENT, 0.3)
+    assert evaluate.displacement(grainy, CONTENT, 32) < 0.5 * evaluate.displacement(grainy, CONTENT, 8)
+
+
+@pytest.mark.parametrize("side", [4, 64])
+def test_displacement_refuses_squares_that_do_not_fit(side: int) -> None:
+    with pytest.raises(ImageError, match=f"squares of {side} pixels"):
+        evaluate.displacement(CONTENT, CONTENT, side)
+
+
+def test_displacement_of_a_picture_without_edges_is_refused() -> None:
+    with pytest.raises(ImageError, match="has no edges"):
+        evaluate.displacement(CONTENT, torch.full_like(CONTENT, 0.5))
