@@ -292,6 +292,6 @@ class LiveFigure {
     const { rows, columns } = this.pictures[0];
     const phase = { paused: `Paused at ${this.kind.unit}`, finished: `Finished after ${this.kind.unit}` }[this.phase];
     const unit = this.kind.unit[0].toUpperCase() + this.kind.unit.slice(1);
-    return `${phase ?? unit} ${this.steps}, ${columns} × ${rows} pixels, ${pace(this.recent)}, ${on}.`;
+    return `${phase ?? unit} ${this.steps}, ${columns} × ${rows} pixels, ${pace(this.recent, this.kind.unit)}, ${on}.`;
   }
 }

@@ -65,9 +65,9 @@ export function fileOf(sample) {
 }
 
 // How fast the last steps were, in words.
-export function pace(seconds) {
+export function pace(seconds, unit = "step") {
   const each = seconds.reduce((sum, s) => sum + s, 0) / seconds.length;
-  return each < 0.95 ? `${(1 / each).toFixed(1)} steps a second` : `${each.toFixed(1)} seconds a step`;
+  return each < 0.95 ? `${(1 / each).toFixed(1)} ${unit}s per second` : `${each.toFixed(1)} seconds per ${unit}`;
 }
 
 // A slider whose steps are factors.
