@@ -1,9 +1,9 @@
-"""The experiments that the book's claims rest on: their functions, and what these gave.
+"""The book's experiments: their functions, and what those that are stored gave.
 
 An experiment is one function in ``book/experiments``: ``valleys`` of ``ch08_valleys.py`` is the experiment
 ``08/valleys``. Its arguments are all its settings. First it asks ``run`` for all its transfers, then it measures them
-and returns the numbers. What it gave is stored with the book, and in the package: `results`. `repeat` runs it again,
-smaller or whole.
+and returns the numbers. What it gave, where it has been run, is stored with the book and in the package: `results`.
+`repeat` runs it again, smaller or whole.
 
 ``make experiments`` computes those that are missing or out of date (``tools/experiments.py``).
 
