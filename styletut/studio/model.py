@@ -7,13 +7,11 @@ It exists only while something is painted; a run that is paused is an object lik
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import functools
 import itertools
 import re
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -269,7 +267,6 @@ class Model:
         self._seen: Settings | None = None  # the settings that the run was last compared to
         self._reckoner: threading.Thread | None = None
         self._reckoned: Settings | None = None
-        _LIVE.add(self)
 
     # --- what it is like ---------------------------------------------------------------------------------
 
@@ -432,7 +429,7 @@ class Model:
 
     def _begin_work(self, prepare: Callable[[], None]) -> None:
         self._wish = "paint"
-        self._worker = threading.Thread(target=self._work, args=(prepare,), name="styletut studio", daemon=True)
+        self._worker = threading.Thread(target=self._work, args=(prepare,), name="styletut studio")
         self._worker.start()
 
     def _work(self, prepare: Callable[[], None]) -> None:
@@ -449,7 +446,7 @@ class Model:
             with self._lock:
                 if self._worker is not threading.current_thread():  # paused, and by now there may be another one
                     return
-                next_one, self._queued = self._queued, None
+                next_one, self._queued = None if _ending() else self._queued, None
                 self._wish = "paint" if next_one else self._wish
                 self._worker = self._worker if next_one else None
 
@@ -477,7 +474,7 @@ class Model:
         while True:
             with self._lock:
                 run, painting, wish = self._run, self._painting, self._wish
-                if run is None or painting is None or wish == "stop":
+                if run is None or painting is None or wish == "stop" or _ending():
                     return self._end()
                 if wish == "pause":
                     self._worker = None
@@ -564,7 +561,7 @@ class Model:
         with self._lock:
             idle = self._reckoner is None and self._worker is None
             if idle and self._reckoned is not self.settings and self.settings.content is not None:
-                self._reckoner = threading.Thread(target=self._reckon, name="styletut estimate", daemon=True)
+                self._reckoner = threading.Thread(target=self._reckon, name="styletut estimate")
                 self._reckoner.start()
 
     def _reckon(self) -> None:
@@ -586,17 +583,10 @@ class Model:
             self._reckoner = None
 
 
-_LIVE: weakref.WeakSet[Model] = weakref.WeakSet()
-PATIENCE = 10.0  # seconds
-
-
-@atexit.register
-def _leave() -> None:
-    """At the end of the process, stop what is painted: torch aborts if Python ends below a thread that computes."""
-    for model in list(_LIVE):
-        model.stop()
-    for model in list(_LIVE):
-        model.wait(PATIENCE)
+def _ending() -> bool:
+    """Whether Python waits for its threads in order to end. (torch aborts if it ends below one that computes: so the
+    studio's threads are no daemons, and stop by themselves.)"""
+    return not threading.main_thread().is_alive()
 
 
 def _small(picture: Tensor, side: int) -> Image.Image:
