@@ -218,7 +218,7 @@ class Recipe:
     batch: int = kinds.whole(1, "how many content pictures may be optimised in one go", minimum=1)
     precision: str = kinds.choice(
         "float32",
-        "what the network computes in; auto is bfloat16 where the hardware computes in it, float32 elsewhere",
+        "what the network computes in; auto is half precision where the hardware is quicker in it, float32 elsewhere",
         ("auto", "float32", "bfloat16", "float16", "float64"),
         option=True,
     )

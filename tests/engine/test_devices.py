@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -111,10 +110,14 @@ def test_bfloat16_gradients_are_near_those_of_float32_on_the_real_network(oxford
     assert float(F.cosine_similarity(gradients[0], gradients[1], dim=0)) > 0.98
 
 
-@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_is_bfloat16_only_where_the_processor_computes_in_it(
-    native: bool, expected: str, monkeypatch: pytest.MonkeyPatch, photo: Tensor, painting: Tensor
+@pytest.mark.parametrize(
+    ("native", "quicker", "expected"),
+    [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float32")],
+)
+def test_auto_is_bfloat16_only_where_the_processor_computes_in_it_and_is_quicker(
+    native: bool, quicker: bool, expected: str, monkeypatch: pytest.MonkeyPatch, photo: Tensor, painting: Tensor
 ) -> None:
+    monkeypatch.setattr(devices, "_is_quicker", lambda half, device: quicker)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
@@ -139,6 +142,7 @@ def test_auto_is_bfloat16_only_where_the_processor_computes_in_it(
 def test_auto_is_float32_where_bfloat16_is_there_but_not_allowed(
     capability: str, most: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(devices, "_is_quicker", lambda half, device: True)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
@@ -155,21 +159,31 @@ def test_auto_on_other_devices_asks_them(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
         assert pick_precision("auto", torch.device("cuda")) == expected
     for quicker, expected in ((True, "float16"), (False, "float32")):
-        monkeypatch.setattr(devices, "_half_is_quicker", lambda device, q=quicker: q)
+        monkeypatch.setattr(devices, "_is_quicker", lambda half, device, q=quicker: q)
         assert pick_precision("auto", torch.device("mps")) == expected
 
 
-@pytest.mark.parametrize(("half", "quicker"), [(0.7, True), (0.8, False)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(("share", "quicker"), [(0.7, True), (0.8, False), (1.6, False)])
 def test_half_precision_is_taken_where_it_is_measured_to_be_quicker(
-    half: float, quicker: bool, monkeypatch: pytest.MonkeyPatch
+    share: float, quicker: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock by which every convolution takes a second, or that share of it in float16."""
-    clock = itertools.accumulate(itertools.chain.from_iterable([[0.0, 1.0]] * 5 + [[0.0, half]] * 5))
-    monkeypatch.setattr(devices.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(devices.F, "conv2d", lambda x, weight, padding: x)
-    devices._half_is_quicker.cache_clear()
-    assert devices._half_is_quicker(torch.device("cpu")) is quicker
-    devices._half_is_quicker.cache_clear()
+    """A clock by which a convolution takes a second, or that share of it in half precision; the first of each, ten."""
+    now = 0.0
+    begun: set[torch.dtype] = set()
+
+    def conv2d(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+        nonlocal now
+        now += (share if x.dtype == dtype else 1.0) * (1 if x.dtype in begun else 10)
+        begun.add(x.dtype)
+        return x
+
+    monkeypatch.setattr(devices.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(devices.F, "conv2d", conv2d)
+    devices._is_quicker.cache_clear()
+    assert devices._is_quicker(dtype, torch.device("cpu")) is quicker
+    devices._is_quicker.cache_clear()
+    assert begun == {torch.float32, dtype}
 
 
 @pytest.mark.numerical
