@@ -48,7 +48,8 @@ from ..vgg import VGG
 LEAST = 100
 """Evaluations before which no run counts as converged: from noise, some stand still at first."""
 TAIL, GAIN = 0.2, 0.01
-"""A run has converged when the last fifth of its evaluations has lowered the loss by less than one per cent."""
+"""A run has converged when the last fifth of its evaluations has lowered the loss by less than one per cent, and has
+not left the lowest behind either: L-BFGS without a line search can."""
 FIRST = 3
 """So many losses of each stored run are computed again by the tests."""
 LARGEST = 256
@@ -128,7 +129,7 @@ class Outcome:
 
     @property
     def gain(self) -> float:
-        """By which share the last fifth of the evaluations has lowered the loss."""
+        """By which share the last fifth of the evaluations has lowered the loss: `gain`."""
         return gain(self.curve)
 
     def unweighted(self, term: str) -> float:
@@ -182,19 +183,20 @@ def compute(task: Task, watch: Callable[[list[float]], object] | None = None) ->
                 losses = step.losses
             if watch is not None:
                 watch(curve)
-            if task.converge and len(curve) >= LEAST and gain(curve) < GAIN:
+            if task.converge and len(curve) >= LEAST and abs(gain(curve)) < GAIN:
                 break
     return Outcome(task, steps.picture(best=True), curve, losses, steps.state.seconds, steps.stopped)
 
 
 def gain(curve: list[float]) -> float:
-    """By which share the last fifth of these losses is lower than those before.
+    """By which share the lowest of the last fifth of these losses is below those before; negative where it is above.
 
-    >>> round(gain([8.0, 4.0, 2.0, 1.0, 0.9]), 9)
-    0.1
+    >>> round(gain([8.0, 4.0, 2.0, 1.0, 0.9]), 9), round(gain([8.0, 4.0, 2.0, 1.0, 1.1]), 9)
+    (0.1, -0.1)
     """
-    before = min(curve[: max(1, round((1 - TAIL) * len(curve)))])
-    return 1 - min(curve) / before if before > 0 else 0.0
+    end = max(1, round((1 - TAIL) * len(curve)))
+    before = min(curve[:end])
+    return 1 - min(curve[end:], default=before) / before if before > 0 else 0.0
 
 
 # --- what an experiment calls ------------------------------------------------------------------------------
@@ -552,7 +554,7 @@ def _describe(picture: Tensor) -> dict[str, Any]:
 
 
 def _has_converged(run: Mapping[str, Any]) -> bool:
-    return bool(run["evaluations"] >= LEAST and run["gain"] < GAIN and run["stopped"] is None)
+    return bool(run["evaluations"] >= LEAST and abs(run["gain"]) < GAIN and run["stopped"] is None)
 
 
 def _range(values: list[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,16 @@ def test_stored_results_are_those_of_the_function_and_its_settings_now(name: str
     assert tool.fault(name) is None, f"make experiments ONLY={name}"
 
 
+@functools.cache
+def planned(name: str) -> dict[str, experiments.Task]:
+    """The runs of an experiment as it was stored, by their names."""
+    return {task.name: task for task in experiments.experiment(name).plan(**experiments.results(name).settings)}
+
+
 @pytest.mark.numerical
 @pytest.mark.parametrize(("name", "run"), RUNS)
 def test_the_first_losses_of_a_stored_run_are_found_again_at_its_real_size(name: str, run: str) -> None:
-    stored = experiments.results(name)
-    [task] = [task for task in experiments.experiment(name).plan(**stored.settings) if task.name == run]
+    stored, task = experiments.results(name), planned(name)[run]
     if task.recipe.precision != "float32":
         pytest.skip("rounded differently on every kind of processor")
     if task.after is not None:

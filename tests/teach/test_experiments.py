@@ -6,8 +6,9 @@ import json
 import math
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import experiments as tool
@@ -92,6 +93,26 @@ def test_a_run_that_still_gains_goes_on() -> None:
     falling = SMOOTH.replace(learning_rate=0.5, steps=130)
     outcome = experiments.compute(Task("falling", torch.rand(1, 3, 8, 8), None, falling))
     assert outcome.gain > experiments.GAIN and len(outcome.curve) == 130
+
+
+def test_a_run_that_has_left_its_lowest_loss_behind_has_not_converged(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Jumps:
+        """Falls, then jumps up and stays there for a while, as L-BFGS without a line search may."""
+
+        stopped, state = None, SimpleNamespace(seconds=1.0)
+        losses = [2.0 - i / 100 for i in range(80)] + [5.0] * 40 + [1.0] * 80
+
+        def __iter__(self) -> Iterator[SimpleNamespace]:
+            return (SimpleNamespace(losses={"total": loss}) for loss in self.losses)
+
+        def picture(self, best: bool) -> Tensor:
+            return torch.zeros(1, 3, 8, 8)
+
+    monkeypatch.setattr(experiments, "iterate", lambda *args, **options: Jumps())
+    outcome = experiments.compute(Task("jumps", torch.rand(1, 3, 8, 8), None, SMOOTH))
+    assert len(outcome.curve) > 120 and outcome.best == 1.0
+    record = outcome.record()
+    assert experiments._has_converged(record) and not experiments._has_converged(record | {"gain": -0.5})
 
 
 def test_the_picture_is_that_of_the_lowest_loss(photo: Tensor, painting: Tensor, tiny: Weights) -> None:
