@@ -229,9 +229,13 @@ def copy_readers(app: Sphinx, exception: Exception | None) -> None:
             (sources / "book" / reader.name).unlink(missing_ok=True)
 
 
-def mend_citation_roles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Make lists of references lists of items: docutils gives the items a role that is no longer allowed."""
-    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+def mend_body(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Make lists of references lists of items: docutils gives the items a role that is no longer allowed.
+
+    And keep the Tab key from stopping at the link beside each heading: the contents have the same links.
+    """
+    body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    context["body"] = body.replace('<a class="headerlink"', '<a class="headerlink" tabindex="-1"')
 
 
 def add_offline_scripts(app: Sphinx, exception: Exception | None) -> None:
@@ -399,7 +403,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", describe)
     app.connect("html-page-context", search_better)
     app.connect("html-page-context", hand_out_readers, priority=900)  # after the theme has made its buttons
-    app.connect("html-page-context", mend_citation_roles)
+    app.connect("html-page-context", mend_body)
     app.connect("html-page-context", offer_live_figures)
     app.connect("build-finished", copy_readers)
     app.connect("build-finished", add_offline_scripts)
