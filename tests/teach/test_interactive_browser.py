@@ -119,9 +119,15 @@ def test_a_swipe_down_the_page_leaves_the_divider_and_one_across_moves_it(visit)
 
 
 @pytest.mark.browser
-def test_the_names_on_a_narrow_divider_are_not_cut_in_a_word(visit):
-    figure = divider(picture(160, 160, RED), picture(160, 160, BLUE), ("photograph", "painted, 40 evaluations"))
-    page = visit(f"<div style='width:190px'>{figure.html}</div>")
+def test_the_names_on_a_narrow_divider_stay_on_their_side_whole(visit):
+    names = ("photograph", "painted, 40 evaluations")
+    page = visit(
+        f"<div style='width:240px'>{divider(picture(160, 160, RED), picture(160, 160, BLUE), names).html}</div>"
+    )
+    before, after = (name.bounding_box() for name in page.locator("figcaption").all())
+    stage = page.locator(".stage").bounding_box()
+    middle = stage["x"] + stage["width"] / 2
+    assert before["x"] + before["width"] <= middle <= after["x"]
     broken = page.evaluate(
         """() => [...document.querySelectorAll("figcaption")].filter(name => {
           const range = document.createRange(), text = name.firstChild;
