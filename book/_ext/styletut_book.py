@@ -1,6 +1,9 @@
 """What this book asks of Sphinx beyond Jupyter Book: pages that need no other host, and a dark mode true to colour.
 
-- MathJax and the ipywidgets manager are copied into the built book; scripts of CDNs are dropped.
+- MathJax and the ipywidgets manager are copied into the built book; scripts of CDNs are dropped, and MathJax where a
+  page has no formula.
+- A page describes itself to search engines and to whoever shares its address.
+- Folded code says what it holds, and assertions at the end of a cell are folded.
 - Names of Python, torch, NumPy, Pillow and matplotlib in the API reference link to their documentation, by rule:
   an inventory would have to be downloaded at each build.
 - The bibliography is labelled as it is cited, by author and year.
@@ -12,8 +15,10 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import hashlib
+import html
 import importlib.metadata
 import importlib.util
 import platform
@@ -26,10 +31,12 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 from sphinx_exercise.nodes import exercise_subtitle
@@ -40,6 +47,8 @@ from styletut.page.figures import figures
 HTML_MANAGER = Path(__file__).parents[1] / "_vendor" / "html-manager-1.0.15.zip"
 PAINTER = Path(__file__).parents[1] / "_page"
 HTML_MANAGER_SHA256 = "7b38958e1ea8d808c3781422089f08c9492dd0b49f4c17908b9ee9d560037b40"
+
+SHARED = "_images/hero.jpg"  # as the landing page has it
 
 # Of MathJax's 24 MB: TeX input, its extensions, fonts, and what a screen reader may switch on, in the book's language.
 MATHJAX_PARTS = (
@@ -100,6 +109,106 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str,
         context[key] = [file for file in context[key] if not is_thebe(file)]
 
 
+def drop_mathjax(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Take MathJax out of a page without a formula: Sphinx looks at those below it in the contents too."""
+    if doctree is None or not any(doctree.findall(lambda node: isinstance(node, (nodes.math, nodes.math_block)))):
+        context["script_files"] = [
+            file for file in context["script_files"] if "mathjax" not in str(getattr(file, "filename", "")).lower()
+        ]
+
+
+def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Say what a page is about, with the book's picture, to search engines and where its address is shared."""
+    address = app.config.html_baseurl.rstrip("/")
+    about = {
+        "og:site_name": app.config.html_title or app.config.project,
+        "og:type": "article",
+        "og:title": re.sub("<[^>]*>", "", str(context.get("title", ""))),
+        "og:url": f"{address}/{pagename}.html",
+        "og:image": f"{address}/{SHARED}",
+        "og:image:alt": "A tabby cat painted in the brushwork of Van Gogh's Starry Night",
+    }
+    tags = [f'<meta property="{name}" content="{html.escape(value)}">' for name, value in about.items()]
+    tags.append('<meta name="twitter:card" content="summary_large_image">')
+    if text := description(doctree):
+        tags.append(f'<meta name="description" content="{html.escape(text)}">')
+        tags.append(f'<meta property="og:description" content="{html.escape(text)}">')
+    context["metatags"] = context.get("metatags", "") + "\n".join(["", *tags])
+
+
+def description(doctree: Any) -> str:
+    """The first paragraph of a page that is prose, at most 200 characters of it, whole words."""
+    for paragraph in doctree.findall(nodes.paragraph) if doctree is not None else ():
+        if isinstance(paragraph.parent, (nodes.section, nodes.document)):
+            text = " ".join(paragraph.astext().split())
+            return text if len(text) <= 200 else text[:200].rpartition(" ")[0] + " …"
+    return ""
+
+
+class FoldCells(SphinxPostTransform):
+    """Code that is folded says what it holds; assertions at the end of a cell are folded, their code stays.
+
+    An exercise's last line is no check of the text but the reader's, and stays too.
+    """
+
+    default_priority = 198  # before myst_nb folds what is to be folded
+    formats = ("html",)
+
+    def run(self, **options: Any) -> None:
+        """In all cells of a page."""
+        for cell in list(self.document.findall(nodes.container)):
+            if cell.get("nb_element") != "cell_code" or not cell.children:
+                continue
+            source = cell.children[0]
+            if cell.get("hide_mode"):
+                cell["prompt_show"] = cell["prompt_hide"] = self.holds(cell)
+            elif source.get("nb_element") == "cell_code_source":
+                fold_check(source)
+
+    def holds(self, cell: nodes.container) -> str:
+        """What a folded cell holds, in two or three words."""
+        if cell["hide_mode"] == "all":
+            return "Install on Colab"
+        figure = cell["cell_metadata"].get("mystnb", {}).get("figure")
+        return "Code of this figure" if figure else "Code for the figures"
+
+
+def fold_check(source: nodes.container) -> None:
+    """Fold the assertions at the end of a cell's code."""
+    (code,) = source.children
+    text = code.astext()
+    if not (at := check_begins(text)):
+        return
+    lines = text.splitlines()
+    shown, check = ("\n".join(part).strip("\n") for part in (lines[: at - 1], lines[at - 1 :]))
+    fold = HideCodeCellNode(prompt_show="Check", prompt_hide="Check", classes=["above-input", "check"])
+    fold += block_like(code, check)
+    source.children = []
+    source.extend([block_like(code, shown), fold] if shown else [fold])
+
+
+def check_begins(code: str) -> int:
+    """The line on which the assertions begin that end a cell; 0 where it ends in something else."""
+    try:
+        body = ast.parse(code).body
+    except SyntaxError:  # a magic
+        return 0
+    line = 0
+    for statement in reversed(body):
+        if not isinstance(statement, ast.Assert) or "st.check." in ast.unparse(statement):
+            break
+        line = statement.lineno
+    return line
+
+
+def block_like(block: nodes.Element, text: str) -> nodes.Element:
+    """A block of code like another."""
+    made = block.copy()
+    made.rawsource = text
+    made += nodes.Text(text)
+    return made
+
+
 def hand_out_readers(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Let the rocket and the download button lead to a chapter's notebook in plain Markdown: Colab knows no MyST."""
     reader = f"notebooks/{Path(pagename).name}.ipynb"
@@ -120,9 +229,13 @@ def copy_readers(app: Sphinx, exception: Exception | None) -> None:
             (sources / "book" / reader.name).unlink(missing_ok=True)
 
 
-def mend_citation_roles(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Make lists of references lists of items: docutils gives the items a role that is no longer allowed."""
-    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+def mend_body(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Make lists of references lists of items: docutils gives the items a role that is no longer allowed.
+
+    And keep the Tab key from stopping at the link beside each heading: the contents have the same links.
+    """
+    body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    context["body"] = body.replace('<a class="headerlink"', '<a class="headerlink" tabindex="-1"')
 
 
 def add_offline_scripts(app: Sphinx, exception: Exception | None) -> None:
@@ -252,6 +365,12 @@ def offer_live_figures(app: Sphinx, pagename: str, templatename: str, context: d
         app.add_js_file("painter/live.js", defer="defer")
 
 
+def search_better(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give the search page what Sphinx's search lacks."""
+    if pagename == "search":
+        app.add_js_file("search.js", defer="defer")
+
+
 class Versions(SphinxDirective):
     """The versions of Python and of the packages that are named, as they are where the book is built."""
 
@@ -274,14 +393,17 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("exercise-list", ExerciseList)
     app.connect("doctree-resolved", fill_exercise_lists)
     register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)
+    app.add_post_transform(FoldCells)
+    app.add_css_file("icons.css", priority=900)
     app.add_css_file("styletut.css", priority=900)
-    # The theme swaps <i> for <svg>; inside, not instead: ipywidgets keeps hold of its <i> (the Play button).
-    app.add_js_file(None, body="if (window.FontAwesome) FontAwesome.config.autoReplaceSvg = 'nest';", priority=100)
     app.connect("missing-reference", resolve_external)
     app.connect("autodoc-process-docstring", shield_attributes, priority=400)  # before napoleon's 500
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", drop_mathjax, priority=900)
+    app.connect("html-page-context", describe)
+    app.connect("html-page-context", search_better)
     app.connect("html-page-context", hand_out_readers, priority=900)  # after the theme has made its buttons
-    app.connect("html-page-context", mend_citation_roles)
+    app.connect("html-page-context", mend_body)
     app.connect("html-page-context", offer_live_figures)
     app.connect("build-finished", copy_readers)
     app.connect("build-finished", add_offline_scripts)

@@ -40,7 +40,7 @@ def loss_curves(
 ) -> Figure:
     """Every loss of a run on a log scale, labelled where its line ends.
 
-    `result` is a `Result`, its `.history`, or a list of `Step`s. The losses are the weighted parts that add
+    `result` is a `Result`, its `.history`, or a list of its steps. The losses are the weighted parts that add
     up to "total". `by="term"` adds up what is before the "/" ("style/relu1_1" and "style/relu2_1" are
     both style); `by="layer"` draws each. Where a coarse-to-fine run changes its size, a thin line says the
     new one, rows x columns. Zeros and values that are not finite leave a gap. Raises `FigureError` for an

@@ -51,8 +51,8 @@ def divider(
 ) -> HTMLFigure:
     """Two pictures on one spot with a divider to drag, or to move with the arrow keys.
 
-    `before` and `after` are pictures of the same shape, or `Result`s; `before` is on the left. `alt` says in
-    a sentence what there is to see, for those who cannot. Neither side is shown larger than `max_width`
+    `before` and `after` are pictures of the same shape, or a `Result` each; `before` is on the left. `alt` says
+    in a sentence what there is to see, for those who cannot. Neither side is shown larger than `max_width`
     pixels, and the HTML stays below `max_bytes`. Without scripts and in print, the two stand side by side.
     Raises `FigureError` when the shapes differ by more than rounding.
     """

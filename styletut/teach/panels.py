@@ -59,7 +59,7 @@ def film_strip(result: Any, count: int = 6, *, columns: int | None = None) -> Fi
 def gallery(pictures: Any, titles: Sequence[str] | None = None, columns: int | None = None) -> Figure:
     """Pictures in rows, each in its own shape; `titles`, one each, stand above them and wrap.
 
-    `pictures` is a batch of shape (B, 3, H, W) or any sequence of pictures, PIL images and `Result`s.
+    `pictures` is a batch of shape (B, 3, H, W) or any sequence of pictures, PIL images and results.
     `columns` (pictures in a row) defaults to at most four, evenly filled. Raises `FigureError` when there is
     nothing to show, the titles do not match, or `columns` is below 1.
 

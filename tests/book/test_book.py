@@ -592,6 +592,38 @@ def test_the_glossary_is_in_alphabetical_order() -> None:
     assert terms == sorted(terms, key=str.lower)
 
 
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("a = 1\nassert a == 1\nassert (\n    a < 2\n)", 2),
+        ("assert 1 < 2  # all of it", 1),
+        ("assert 1 < 2\nprint(3)", 0),
+        ("for a in (1, 2):\n    assert a", 0),
+        ("right = 1\nassert st.check.answer('ex-a', right)", 0),
+        ("torch.testing.assert_close(a, b)", 0),
+        ("%timeit a\nassert a", 0),
+    ],
+)
+def test_assertions_are_folded_where_they_end_a_cell(code: str, line: int) -> None:
+    assert styletut_book.check_begins(code) == line
+
+
+def test_a_page_is_described_by_its_first_paragraph_of_prose() -> None:
+    from docutils.core import publish_doctree
+
+    page = publish_doctree(f"Title\n=====\n\n.. note:: A box.\n\nWhat it\nis.\n\n{'word ' * 60}\n")
+    assert styletut_book.description(page) == "What it is."
+    long = publish_doctree(f"Title\n=====\n\n{'word ' * 60}\n")
+    assert styletut_book.description(long) == "word " * 40 + "…"
+    assert styletut_book.description(None) == ""
+
+
+def test_no_name_in_a_docstring_has_letters_at_its_closing_backtick() -> None:
+    """Sphinx shows the backticks of "`Result`s" as they are."""
+    for path in sorted((ROOT / "styletut").rglob("*.py")):
+        assert re.findall(r"(?<!`)`[\w.]+`[a-z]+", path.read_text(encoding="utf-8")) == [], path
+
+
 # --------------------------------------------------------------------------------------- the tools that make the book
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -85,6 +86,16 @@ def desktop(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator
 
 
 @pytest.fixture
+def paper(desktop: Opened) -> Iterator[Opened]:
+    """The same page as it is printed, as wide as A4 between its margins."""
+    desktop.page.emulate_media(media="print")
+    desktop.page.set_viewport_size({"width": 718, "height": 1000})
+    yield desktop
+    desktop.page.set_viewport_size(DESKTOP)
+    desktop.page.emulate_media(media="screen")
+
+
+@pytest.fixture
 def phone(desktop: Opened) -> Iterator[Opened]:
     """The same page as narrow as a phone."""
     desktop.page.set_viewport_size(PHONE)
@@ -116,6 +127,66 @@ def test_mathematics_is_typeset(desktop: Opened) -> None:
     assert found["wrong"] == 0
     assert bool(found["source"]) == bool(found["sizes"])
     assert all(width > 0 and height > 0 for width, height in found["sizes"])
+
+
+def asked(page: Any) -> list[Path]:
+    """The files of the built book that a page has loaded, itself first."""
+    addresses = page.evaluate("[location.href, ...performance.getEntriesByType('resource').map(each => each.name)]")
+    paths = [HTML / urlsplit(address).path.lstrip("/") for address in addresses if address.startswith("http")]
+    return list(dict.fromkeys(paths))
+
+
+def test_mathjax_comes_only_to_a_page_with_a_formula(desktop: Opened) -> None:
+    formulas = desktop.page.locator(f"{CONTENT} .math").count()
+    assert bool(formulas) == any("mathjax" in path.parts for path in asked(desktop.page))
+
+
+def test_formulas_are_no_stops_on_the_way_through_a_page(desktop: Opened) -> None:
+    """They are read out where they stand; their menu is a right click away."""
+    stops = desktop.page.evaluate(
+        """content => [...document.querySelectorAll(content + ' *')]
+          .filter(each => each.tabIndex >= 0 && each.checkVisibility())
+          .map(each => each.closest('mjx-container') ? 'formula' : each.localName)""",
+        CONTENT,
+    )
+    assert stops.count("formula") == 0
+    if desktop.page.url.endswith("04-gram-matrices.html"):
+        assert len(stops) < 210
+
+
+def test_folded_code_says_what_it_holds(desktop: Opened) -> None:
+    folds = desktop.page.locator(f"{CONTENT} .cell details > summary p.collapsed").all_text_contents()
+    assert set(folds) <= {"Install on Colab", "Code of this figure", "Code for the figures", "Check"}
+    if "chapter-opening" in desktop.page.content():
+        assert folds[0] == "Install on Colab" and "Check" in folds
+    for code in desktop.page.query_selector_all(f"{CONTENT} details.check"):
+        assert not code.query_selector("pre").is_visible()
+        assert code.query_selector("pre").text_content().startswith("assert ")
+
+
+def test_every_icon_is_drawn(desktop: Opened) -> None:
+    missing = desktop.page.evaluate(
+        """() => [...document.querySelectorAll('.fa-solid, .fas, .fab, .fa-regular, .far')]
+          .filter(icon => !getComputedStyle(icon).maskImage.startsWith('url'))
+          .map(icon => icon.className)"""
+    )
+    assert missing == []
+
+
+def test_a_page_describes_itself_where_it_is_shared(desktop: Opened) -> None:
+    about = dict(
+        desktop.page.evaluate(
+            """[...document.querySelectorAll('meta[content]')].map(
+              meta => [meta.getAttribute('property') || meta.name, meta.content])"""
+        )
+    )
+    assert about["og:title"] == desktop.page.locator(f"{CONTENT} h1").inner_text().rstrip("#").strip()
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
+    assert about["og:url"].removeprefix(address) == urlsplit(desktop.page.url).path.lstrip("/")
+    assert (HTML / about["og:image"].removeprefix(address)).is_file()
+    assert 20 < len(about["description"]) <= 202 and about["description"] == about["og:description"]
+    icon = desktop.page.locator("link[rel=icon]").evaluate("link => link.href")
+    assert (HTML / urlsplit(icon).path.lstrip("/")).is_file()
 
 
 def test_pictures_are_there_and_described(desktop: Opened) -> None:
@@ -201,6 +272,32 @@ def test_page_fits_a_phone(phone: Opened) -> None:
     assert width <= PHONE["width"], f"{width} pixels wide"
 
 
+def test_print_cuts_no_line_of_code_and_no_figure(paper: Opened) -> None:
+    cut = paper.page.evaluate(
+        """content => [...document.querySelectorAll(content + ' :is(pre, figure, img)')]
+          .filter(each => each.checkVisibility())
+          .filter(each => each.scrollWidth > each.clientWidth + 1 || each.getBoundingClientRect().right > innerWidth)
+          .map(each => each.outerHTML.slice(0, 80))""",
+        CONTENT,
+    )
+    assert cut == []
+
+
+def test_displayed_formulas_stay_in_their_box_on_a_phone(phone: Opened) -> None:
+    """A wide one scrolls by itself; what is under its right edge can be reached."""
+    cut = phone.page.evaluate(
+        """content => [...document.querySelectorAll(content + ' div.math mjx-container')].filter(formula => {
+          let box = formula, inner = formula.querySelector('mjx-math').getBoundingClientRect();
+          while (box && !['auto', 'scroll'].includes(getComputedStyle(box).overflowX)) box = box.parentElement;
+          const outer = box.getBoundingClientRect();
+          const reached = outer.left + box.scrollWidth;
+          return outer.right > innerWidth || inner.left < outer.left - 1 || inner.right > reached + 1;
+        }).map(formula => formula.closest('[id]')?.id)""",
+        CONTENT,
+    )
+    assert cut == []
+
+
 def test_interactive_figures_fit_a_phone_and_can_be_touched(phone: Opened) -> None:
     for figure in phone.page.query_selector_all(f"{CONTENT} .styletut-figure"):
         box = figure.bounding_box()
@@ -236,6 +333,40 @@ def test_the_index_page_leads_to_the_introduction(browser: Any, site: str) -> No
     opened.page.wait_for_selector(f"{CONTENT} h1")
     assert opened.page.url.endswith("book/intro.html")
     assert opened.page.locator(f"{CONTENT} .sd-card").count() == 3
+    opened.page.context.close()
+
+
+def test_the_landing_page_is_light(browser: Any, site: str) -> None:
+    opened = open_page(browser, site, "book/intro")
+    sizes = {path.name: path.stat().st_size for path in asked(opened.page)}
+    opened.page.context.close()
+    assert {"intro.html", "hero.jpg", "bootstrap.css"} <= sizes.keys()
+    assert sum(sizes.values()) < 1_200_000
+
+
+def test_search_excerpts_are_the_text_alone(browser: Any, site: str) -> None:
+    opened = open_page(browser, site, "search")
+    opened.page.goto(f"{site}/search.html?q=checkerboard", wait_until="networkidle")
+    opened.page.wait_for_selector("#search-results li .context", timeout=20_000)
+    excerpts = opened.page.locator("#search-results li .context").all_inner_texts()
+    assert excerpts and not [text for text in excerpts if "Print to PDF" in text or ".ipynb .pdf" in text]
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize(("words", "page"), [("preserve color", "control"), ("checkerboard", "three-losses")])
+def test_search_knows_other_words_for_what_the_book_calls_its_own_way(
+    browser: Any, site: str, words: str, page: str
+) -> None:
+    opened = open_page(browser, site, "search")
+    opened.page.goto(f"{site}/search.html?q={words.replace(' ', '+')}", wait_until="networkidle")
+    opened.page.wait_for_selector(f"#search-results li a[href*='{page}']", timeout=20_000)
+    opened.page.context.close()
+
+
+def test_the_index_of_names_fits_a_phone(browser: Any, site: str) -> None:
+    opened = open_page(browser, site, "genindex")
+    opened.page.set_viewport_size(PHONE)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     opened.page.context.close()
 
 

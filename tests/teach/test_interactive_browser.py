@@ -74,6 +74,73 @@ def test_the_pointer_drags_the_divider_and_hands_over_to_the_keys(visit):
     assert page.get_by_role("slider").get_attribute("aria-valuetext") == "25 % photograph, 75 % painting"
 
 
+def ring(page: Any) -> str:
+    return page.locator(".knob svg").evaluate("knob => getComputedStyle(knob).boxShadow")
+
+
+@pytest.mark.browser
+def test_who_drags_sees_no_focus_ring_and_who_types_does(visit):
+    page = visit(red_and_blue())
+    bare = ring(page)
+    page.keyboard.press("Tab")
+    assert ring(page) != bare
+    box = page.locator(".stage").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 30)
+    page.mouse.down()
+    page.mouse.up()
+    assert ring(page) == bare
+    page.keyboard.press("ArrowRight")
+    assert ring(page) != bare
+
+
+@pytest.mark.browser
+def test_a_swipe_down_the_page_leaves_the_divider_and_one_across_moves_it(visit):
+    tall = "<p style='height:2000px'>below</p>"
+    page = visit(red_and_blue(), tall, viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True)
+    slider, box = page.get_by_role("slider"), page.locator(".stage").bounding_box()
+    session = page.context.new_cdp_session(page)
+
+    def swipe(across: float, up: float) -> None:
+        start = {"x": box["x"] + 0.3 * box["width"], "y": box["y"] + 0.6 * box["height"]}
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [start]})
+        for step in range(1, 9):
+            point = {"x": start["x"] + across * step / 8, "y": start["y"] - up * step / 8}
+            session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    swipe(across=4, up=60)
+    page.wait_for_function("scrollY > 20")
+    assert slider.input_value() == "50"
+    page.evaluate("scrollTo(0, 0)")
+    swipe(across=0.5 * box["width"], up=4)
+    assert slider.input_value() == "80"
+    page.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
+    assert slider.input_value() == "25"
+
+
+@pytest.mark.browser
+def test_the_names_on_a_narrow_divider_stay_on_their_side_whole(visit):
+    names = ("photograph", "painted, 40 evaluations")
+    page = visit(
+        f"<div style='width:240px'>{divider(picture(160, 160, RED), picture(160, 160, BLUE), names).html}</div>"
+    )
+    before, after = (name.bounding_box() for name in page.locator("figcaption").all())
+    stage = page.locator(".stage").bounding_box()
+    middle = stage["x"] + stage["width"] / 2
+    assert before["x"] + before["width"] <= middle <= after["x"]
+    broken = page.evaluate(
+        """() => [...document.querySelectorAll("figcaption")].filter(name => {
+          const range = document.createRange(), text = name.firstChild;
+          return [...text.data.matchAll(/\\S+/g)].some(word => {
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            return range.getClientRects().length > 1;
+          });
+        }).length"""
+    )
+    assert broken == 0
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("inserted", [False, True], ids=["page", "notebook"])
 def test_the_slider_shows_the_right_frame_and_only_that(visit, inserted):
