@@ -322,7 +322,7 @@ class live_figure(nodes.General, nodes.Element):
 
 
 class LiveFigure(SphinxDirective):
-    """A figure that paints in the reader's browser: its question, what to do, and which figure is its still picture.
+    """A figure that paints in the reader's browser: its question, what to do, and its still picture and what it shows.
 
     Three paragraphs; the second is for those who have scripts. What the figure paints is in `styletut.page.figures`.
     """

@@ -72,9 +72,10 @@ class LiveFigure {
     this.kind = KINDS[this.name];
     const { figures, sizes } = workshop.scope.styletutFigureSettings;
     const size = workshop.backend === "cpu" ? sizes[1] : sizes[0];
-    const { content, style, recipes } = figures[this.name];
+    const { content, style, recipes, choices } = figures[this.name];
     this.samples = { content, style };
     this.recipes = recipes.map((recipe) => ({ ...structuredClone(recipe), size }));
+    this.choices = choices;
     this.reset();
     this.build();
   }
@@ -143,21 +144,19 @@ class LiveFigure {
     return { element: made.element, update };
   }
 
-  // Boxes to tick, several of which may be: `has(name)` and `set(name, ticked)`. Where they only say how a picture is
-  // drawn (`look`), the run is left alone.
-  boxes(title, names, { has, set, look = false, note = () => "" }) {
+  // Boxes to tick: `has(name)` and `set(name, ticked)`. Several may be ticked, or of a `group` one. What follows is `act`,
+  // unless another, a run that goes on.
+  boxes(title, names, { has, set, group = "", act = (tick) => this.change(tick), note = () => "" }) {
     const { document } = this;
+    const kind = group ? { type: "radio", name: `${this.place.id}-${group}` } : { type: "checkbox" };
     const rows = names.map((name) => {
-      const input = make(document, "input", { type: "checkbox" });
+      const input = make(document, "input", kind);
       const value = make(document, "span", { class: "value" });
-      input.addEventListener("change", () => {
-        if (!look) return this.change(() => set(name, input.checked));
-        set(name, input.checked);
-        this.draw();
-      });
+      input.addEventListener("change", () => act(() => set(name, input.checked)));
       return { name, input, value, element: make(document, "label", { class: "box" }, input, make(document, "span", {}, name), " ", value) };
     });
-    const element = make(document, "fieldset", {}, make(document, "legend", {}, title), ...rows.map((row) => row.element));
+    const boxes = make(document, "div", { class: group ? "group" : "" }, ...rows.map((row) => row.element));
+    const element = make(document, "fieldset", {}, make(document, "legend", {}, title), boxes);
     const update = () => {
       for (const { name, input, value } of rows) {
         input.checked = has(name);
@@ -165,6 +164,19 @@ class LiveFigure {
       }
     };
     return { element, update };
+  }
+
+  // What the figure lets a recipe choose among, each with which the run begins anew: it would go on from what the one
+  // before has made.
+  choice(key, title, i = 0) {
+    const options = this.choices[key];
+    const same = ([field, value]) => JSON.stringify(this.recipes[i][field]) === JSON.stringify(value);
+    return this.boxes(title, Object.keys(options), {
+      group: `${key}-${i}`,
+      has: (name) => Object.entries(options[name]).every(same),
+      set: (name) => (this.recipes[i] = { ...this.recipes[i], ...options[name] }),
+      act: (choose) => this.change(choose, () => this.begin()),
+    });
   }
 
   // --- what the reader does --------------------------------------------------------------------------------
@@ -200,12 +212,12 @@ class LiveFigure {
     await this.workshop.start(this, { pictures: sources, ...run });
   }
 
-  // Another setting: the run goes on from where it is.
-  change(act) {
+  // Another setting: the run goes on from where it is, unless something else follows.
+  change(act, follows = () => this.sendChange()) {
     act();
     this.update();
     clearTimeout(this.changing);
-    this.changing = setTimeout(() => this.sendChange(), 150);
+    this.changing = setTimeout(follows, 150);
   }
 
   sendChange() {

@@ -10,11 +10,14 @@ const short = (value) => String(Number(value.toPrecision(2)));
 const fixed = (value) => (value >= 100 || value < 0.001 ? value.toExponential(1) : value.toPrecision(2));
 const first = (pictures) => pictures[0];
 
-// The style loss of a layer by itself, without its weight.
-const distance = (state, layer) => {
-  const name = `style/${layer}`;
-  return state && name in state.losses ? fixed(state.losses[name] / state.weights[name]) : "";
-};
+// A loss by itself, without its weight.
+const bare = (state, name) => fixed(state.losses[name] / state.weights[name]);
+
+// The style loss of a layer by itself.
+const distance = (state, layer) => (state && `style/${layer}` in state.losses ? bare(state, `style/${layer}`) : "");
+
+// As the chapters call smoothness.
+const variation = (term) => (term.key === "smooth" ? { ...term, label: "variation" } : term);
 
 // What a weighted loss asks for: less where its gradient is positive. Each to its own scale, or all three to one.
 const asks = (term, title) => ({
@@ -49,6 +52,10 @@ const standing = ({ states, reasons }, i) => {
   return states[i] ? `loss ${fixed(states[i].losses.total)}` : "";
 };
 
+// The curves of two that race, and their losses.
+const rivals = (one, other) => [["one", one], ["other", other]].map(([key, label]) => ({ key, label, of: (name) => name === key }));
+const totals = ({ states: [one, other] }) => ({ ...(one && { one: one.losses.total }), ...(other && { other: other.losses.total }) });
+
 const setLayers = (figure, style_layers) => (figure.recipes[0] = { ...figure.recipes[0], style_layers });
 
 export const KINDS = {
@@ -78,7 +85,7 @@ export const KINDS = {
   losses: {
     unit: "step",
     apart: true,
-    curves: TERMS.map((term) => (term.key === "smooth" ? { ...term, label: "variation" } : term)),
+    curves: TERMS.map(variation),
     losses: ({ losses }) => losses,
     panes: [{ title: "The picture", picture: first }, asks("content", "Content asks"), asks("style", "Style asks"), asks("tv", "Total variation asks")],
     controls: (figure) => [
@@ -88,18 +95,15 @@ export const KINDS = {
       figure.boxes("The three gradients", ["drawn to one scale"], {
         has: () => Boolean(figure.together),
         set: (_, ticked) => (figure.together = ticked),
-        look: true,
+        act: (tick) => (tick(), figure.draw()),
       }),
     ],
   },
   race: {
     unit: "evaluation",
     race: true,
-    curves: [
-      { key: "adam", label: "Adam", of: (name) => name === "adam" },
-      { key: "lbfgs", label: "L-BFGS", of: (name) => name === "lbfgs" },
-    ],
-    losses: ({ states: [adam, lbfgs] }) => ({ ...(adam && { adam: adam.losses.total }), ...(lbfgs && { lbfgs: lbfgs.losses.total }) }),
+    curves: rivals("Adam", "L-BFGS"),
+    losses: totals,
     panes: [
       { title: "Adam", picture: ([adam]) => adam, says: (state) => standing(state, 0) },
       { title: "L-BFGS", picture: ([, lbfgs]) => lbfgs, says: (state) => standing(state, 1) },
@@ -126,5 +130,27 @@ export const KINDS = {
           note: () => (distance(figure.state, layer) ? `off by ${distance(figure.state, layer)}` : ""),
         }),
       ),
+  },
+  depth: {
+    unit: "step",
+    curves: TERMS.filter(({ key }) => key === "content" || key === "smooth").map(variation),
+    losses: ({ losses }) => losses,
+    panes: [
+      { title: "The photograph", source: "content" },
+      { title: "Rebuilt", picture: first, says: (state) => `off by ${bare(state, Object.keys(state.weights)[0])} at its layer` },
+    ],
+    controls: (figure) => [figure.choice("layer", "Rebuilt from")],
+  },
+  starts: {
+    unit: "evaluation",
+    race: true,
+    curves: rivals("left", "right"),
+    losses: totals,
+    panes: [
+      { title: "Left", picture: ([left]) => left, says: (state) => standing(state, 0) },
+      { title: "Right", picture: ([, right]) => right, says: (state) => standing(state, 1) },
+    ],
+    controls: (figure) =>
+      ["Left", "Right"].flatMap((side, i) => [figure.choice("start", `${side}: start from`, i), figure.choice("pooling", `${side}: pooling`, i)]),
   },
 };

@@ -12,7 +12,7 @@ import { asCommand, asPython, manifest, withText } from "./words.js";
 const SIZES = [64, 96, 128, 192, 256, 384, 512];
 const SLOW_SIZE = 96; // to begin with, where there is no graphics chip
 const LARGEST = 1024; // of what a reader brings, so much is kept
-const STARTS = { matched: "photograph in the painting’s colours", content: "photograph", noise: "noise" };
+const STARTS = { matched: "photograph in the painting’s colours", content: "photograph", style: "painting", noise: "noise" };
 const OPTIMISERS = { lbfgs: "L-BFGS", adam: "Adam" };
 const STYLE_LOSSES = { "mean-covariance": "mean and covariance", relative: "Gram matrix" };
 const POOLINGS = { "max-same": "maximum", max: "maximum, odd edges dropped", average: "average" };

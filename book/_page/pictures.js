@@ -153,6 +153,18 @@ export function enlarged(of, rows, columns, content, strength) {
 
 // --- where a run begins ------------------------------------------------------------------------------------
 
+// The largest middle part of a picture that has the aspect of so many rows and columns.
+export function cropped(of, rows, columns) {
+  const share = Math.min(of.rows / rows, of.columns / columns);
+  const made = picture(Math.max(1, roundEven(rows * share)), Math.max(1, roundEven(columns * share)));
+  const [top, left] = [(of.rows - made.rows) >> 1, (of.columns - made.columns) >> 1];
+  for (let r = 0; r < made.rows; r++) {
+    const from = 3 * ((top + r) * of.columns + left);
+    made.data.set(of.data.subarray(from, from + 3 * made.columns), 3 * r * made.columns);
+  }
+  return made;
+}
+
 // Noise around the mean colour of the network's training set; the same seed gives the same noise.
 export function noise(rows, columns, mean, [low, high], seed) {
   const made = picture(rows, columns);

@@ -3,7 +3,7 @@
 import { Network } from "./network.js";
 import { Objective } from "./objective.js";
 import { judge, newRecord, optimiserFor } from "./optimise.js";
-import { enlarged, matched, noise, resized, scaleSizes, styleAt, targetSize } from "./pictures.js";
+import { cropped, enlarged, matched, noise, resized, scaleSizes, styleAt, targetSize } from "./pictures.js";
 
 // Of a recipe: what a change of it means for a run that has begun.
 const NETWORK = ["pooling", "padding"];
@@ -73,7 +73,9 @@ export class Run {
     if (recipe.start === "matched") {
       return matched(content, styleAt(this.pictures.style, [rows, columns], recipe.style_scale, 1), recipe.strength);
     }
-    return { rows, columns, data: content.data.slice() };
+    const { style } = this.pictures;
+    const begun = recipe.start === "style" ? resized(cropped(style, rows, columns), rows, columns) : content;
+    return { rows, columns, data: begun.data.slice() };
   }
 
   beginScale() {

@@ -30,7 +30,7 @@ LIBRARY_VERSION = "4.22.0"
 
 STYLE_LOSSES = ("mean-covariance", "relative")
 POOLINGS = ("max-same", "max", "average")
-STARTS = ("matched", "content", "noise")
+STARTS = ("matched", "content", "style", "noise")
 OPTIMISERS = ("lbfgs", "adam")
 
 ADAM_RATE = 0.02

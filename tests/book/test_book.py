@@ -190,7 +190,7 @@ LIVE = re.compile(r"```\{live\} (\S+)\n\n(.*?)\n```", re.S)
 
 
 def live_figures(notebook: Any) -> list[str]:
-    """Who has no scripts, and who prints, sees a figure of the chapter in its place."""
+    """Who has no scripts, and who prints, sees a still picture, and is told which figure of the chapter is like it."""
     found: list[str] = []
     shown: set[str | None] = set()
     for cell in notebook.cells:
@@ -201,8 +201,10 @@ def live_figures(notebook: Any) -> list[str]:
             question, *_, still = text.split("\n\n")
             if not question.endswith("?"):
                 found.append(f"live figure {name} must begin with its question")
+            if not re.match(rf"!\[\w[^]]+\]\(images/live-{name}\.jpg\)\n", still):
+                found.append(f"live figure {name} must end with its still picture, which has an alt text")
             if not {*re.findall(r"\{numref\}`([\w-]+)`", still)} & shown:
-                found.append(f"live figure {name} must end with its still picture, a figure above it")
+                found.append(f"live figure {name} must end with a figure above it to compare")
     return found
 
 
@@ -296,6 +298,11 @@ def set_in(*path: Any, to: Any) -> Callable[[Any], None]:
     return change
 
 
+def live(*parts: str) -> str:
+    """The Markdown of a live figure."""
+    return "```{live} texture\n\n" + "\n\n".join(parts) + "\n```"
+
+
 ERROR = nbformat.from_dict({"output_type": "error", "ename": "E", "evalue": "", "traceback": []})
 BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
     "other kernel": (set_in("metadata", "kernelspec", "name", to="conda-env"), "kernel metadata"),
@@ -318,11 +325,21 @@ BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
         "HTML picture without alt",
     ),
     "live figure without its still picture": (
-        set_in("cells", 4, "source", to="```{live} texture\n\nWhich?\n\nDo.\n\nSee {numref}`fig-later`.\n```"),
+        set_in("cells", 4, "source", to=live("Which?", "Do.", "See {numref}`fig-dot`.")),
         "must end with its still picture",
     ),
+    "live figure whose still picture says nothing": (
+        set_in("cells", 4, "source", to=live("Which?", "Do.", "![](images/live-texture.jpg)\nSee {numref}`fig-dot`.")),
+        "must end with its still picture",
+    ),
+    "live figure without a figure to compare": (
+        set_in(
+            "cells", 4, "source", to=live("Which?", "Do.", "![Dots](images/live-texture.jpg)\n{numref}`fig-later`.")
+        ),
+        "must end with a figure above it",
+    ),
     "live figure without a question": (
-        set_in("cells", 4, "source", to="```{live} texture\n\nThis.\n\nDo.\n\nSee {numref}`fig-dot`.\n```"),
+        set_in("cells", 4, "source", to=live("This.", "Do.", "![Dots](images/live-texture.jpg)\n{numref}`fig-dot`.")),
         "must begin with its question",
     ),
     "long cell": (set_in("cells", 3, "source", to="x = 1\n" * 16), "16 lines"),

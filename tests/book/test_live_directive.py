@@ -64,7 +64,10 @@ def test_a_live_figure_is_placed_and_only_its_page_loads_the_script_that_offers_
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (LIVE.replace("texture", "sculpture"), "no live figure 'sculpture'; there are texture, losses, race, layers"),
+        (
+            LIVE.replace("texture", "sculpture"),
+            "no live figure 'sculpture'; there are texture, losses, race, layers, depth, starts",
+        ),
         (LIVE.replace("Tick some.\n\n", ""), "a live figure has three paragraphs"),
     ],
     ids=["no such figure", "no still picture"],

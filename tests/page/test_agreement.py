@@ -158,7 +158,7 @@ def test_one_question_alone_is_the_modules(painter: Any, left_out: dict[str, flo
 def test_every_live_figure_gives_the_modules_losses_and_gradient(painter: Any, name: str) -> None:
     figure = figures.figures()[name]
     content = "cat" if figure.content == figure.style else figure.content  # a texture's own losses would be 0
-    for recipe in figure.recipes:
+    for recipe in figure.variants():
         compare(painter, square(content, 24, 24), square(figure.style, 24, 24), recipe.replace(precision="float32"))
 
 

@@ -15,7 +15,7 @@ NAMES = list(figures.figures())
 def test_a_figure_asks_for_nothing_that_the_page_does_not_offer(name: str) -> None:
     figure = figures.figures()[name]
     assert {figure.content, figure.style} <= set(samples.names())
-    for recipe in figure.recipes:
+    for recipe in figure.variants():
         deepest = architecture.layer(scripts.DEEPEST).index
         layers = [*recipe.content_layers, *recipe.style_layers]
         assert all(architecture.layer(layer).index <= deepest for layer in layers)

@@ -24,8 +24,10 @@ HEAD = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf
 <main><h1>A chapter</h1>{figures}</main>"""
 FIGURE = """<div class="styletut-live" id="live-{name}" data-figure="{name}" role="group"
 aria-labelledby="live-{name}-question"><p class="question" id="live-{name}-question">Which {name}?</p>
-<p class="doing">Change something.</p><p class="still">As a still picture: Fig. 1.</p></div>"""
-BEFORE = {"page.html", "live.css", "live.js"}
+<p class="doing">Change something.</p>
+<p class="still"><img alt="A still of {name}" src="{still}">Compare Fig. 1.</p></div>"""
+STILL = (SOURCES.parent / "images" / "live-texture.jpg").as_uri()
+BEFORE = {"page.html", "live.css", "live.js", "live-texture.jpg"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,8 @@ class Visit:
 
     def __init__(self, browser: Any, folder: Path, *names: str, theme: str = "light", **options: Any) -> None:
         (folder / "page.html").write_text(
-            HEAD.format(theme=theme, figures="".join(FIGURE.format(name=name) for name in names)), encoding="utf-8"
+            HEAD.format(theme=theme, figures="".join(FIGURE.format(name=name, still=STILL) for name in names)),
+            encoding="utf-8",
         )
         self.context = browser.new_context(offline=True, **options)
         self.page = self.context.new_page()
@@ -201,6 +204,46 @@ def test_the_layers_of_a_transfer_have_sliders_and_say_how_far_off_they_are(visi
     assert one.errors == []
 
 
+def test_a_photograph_is_rebuilt_anew_from_each_layer(visit: Any) -> None:
+    one = visit("depth")
+    still = one.page.get_by_role("img", name="A still of depth")
+    assert still.is_visible()
+    one.press("depth", "Start")
+    one.until("depth", "Step [2-9]")
+    assert still.is_hidden()
+    assert re.search(r"off by [\d.e+-]+ at its layer", one.figure("depth").locator(".pane").nth(1).inner_text())
+    layers = one.figure("depth").get_by_role("radio")
+    assert layers.count() == 5 and one.page.get_by_label("relu3_2").is_checked()
+    one.press("depth", "Pause")
+    one.page.get_by_label("relu4_1").check()
+    one.until("depth", "Step 1,")
+    assert one.losses("depth").startswith("Losses at step 1: ")
+    assert not one.page.get_by_label("relu3_2").is_checked()
+    assert one.errors == []
+
+
+def test_two_starts_of_one_objective_stand_side_by_side(visit: Any) -> None:
+    one = visit("starts")
+    one.press("starts", "Start")
+    one.until("starts", "Evaluation [1-9]")
+    assert one.pixels("starts", 0) != one.pixels("starts", 1)
+    group = {
+        legend: one.figure("starts").get_by_role("group", name=legend)
+        for legend in ("Left: start from", "Right: pooling")
+    }
+    assert group["Left: start from"].get_by_label("noise").is_checked()
+    for name in ("the painting", "the photograph"):  # where the other one begins
+        group["Left: start from"].get_by_label(name).check()
+        one.until("starts", "first evaluation")
+        one.until("starts", "Evaluation [1-9]")
+        assert (one.pixels("starts", 0) == one.pixels("starts", 1)) == (name == "the photograph")
+    group["Right: pooling"].get_by_label("average").check()
+    one.until("starts", "first evaluation")
+    one.until("starts", "Evaluation [1-9]")
+    assert one.pixels("starts", 0) != one.pixels("starts", 1)
+    assert one.errors == []
+
+
 def test_a_second_figure_takes_the_engine_and_the_first_goes_on_from_its_picture(visit: Any) -> None:
     one = visit("texture", "layers")
     one.press("texture", "Start")
@@ -238,12 +281,12 @@ def test_a_figure_passes_the_accessibility_checker_and_fits_a_phone(visit: Any, 
 def test_without_scripts_and_in_print_the_question_and_its_still_picture_remain(visit: Any) -> None:
     one = visit("texture", java_script_enabled=False)
     assert one.page.get_by_text("Which texture?").is_visible()
-    assert one.page.get_by_text("As a still picture").is_visible()
+    assert one.page.get_by_role("img", name="A still of texture").is_visible()
     assert one.page.get_by_role("button").count() == 0 and one.page.get_by_text("Change something.").is_hidden()
     other = visit("texture")
     assert other.page.get_by_role("button").count() == 1 and other.page.get_by_text("Change something.").is_visible()
     other.page.emulate_media(media="print")
-    assert other.page.get_by_text("As a still picture").is_visible()
+    assert other.page.get_by_role("img", name="A still of texture").is_visible()
     assert other.page.get_by_role("button").count() == 0
 
 

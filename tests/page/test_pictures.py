@@ -9,6 +9,7 @@ from torch import Tensor
 
 from styletut import colour, recipes
 from styletut.engine import scales
+from styletut.engine.inputs import Inputs
 from styletut.images import resize, target_size
 
 PICTURES = "pictures.js"
@@ -44,6 +45,19 @@ def test_resizing_is_the_modules(photo: Tensor, size: tuple[int, int]) -> None:
 def test_a_picture_that_has_the_size_is_left_as_it_is(photo: Tensor) -> None:
     body = "given.data = floats(given.data); return resized(given, given.rows, given.columns) === given;"
     assert in_node({"resized": PICTURES}, body, as_page(photo))
+
+
+@pytest.mark.parametrize("size", [(20, 31), (31, 20), (32, 40), (9, 33)])
+def test_a_painting_is_cropped_to_a_start_as_in_the_module(
+    photo: Tensor, painting: Tensor, size: tuple[int, int]
+) -> None:
+    body = """given.of.data = floats(given.of.data);
+    return resized(cropped(given.of, ...given.size), ...given.size).data;"""
+    found = in_node({"cropped, resized": PICTURES}, body, {"of": as_page(painting), "size": size})
+    recipe = recipes.get("gram").replace(start="style")
+    inputs = Inputs.of(recipe, photo, [painting], None, None)
+    begun = scales.starting_picture(inputs, recipe, size, torch.zeros(1), torch.Generator())
+    torch.testing.assert_close(as_tensor(found, *size), begun, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.4])

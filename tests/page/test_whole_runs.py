@@ -88,6 +88,7 @@ return { said: said.map((each) => each.kind), losses: steps().map((each) => each
         ("fast", {"strength": 0.5, "tv_weight": 0.3}),
         ("gram", {"optimizer": "adam", "learning_rate": 0.002, "pooling": "average"}),
         ("gram", {"content_weight": 0.0, "tv_weight": 0.0, "style_layers": {"relu1_1": 0.5, "relu3_1": 0.5}}),
+        ("gram", {"optimizer": "adam", "learning_rate": 0.002, "start": "style"}),
         ("gram", {"style_weight": 0.0, "tv_weight": 0.0, "start": "matched", "content_layers": {"relu2_1": 1.0}}),
     ],
 )
