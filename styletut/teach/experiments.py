@@ -458,7 +458,7 @@ class Results:
         ]
         if self.reduced:
             parts.append("not the whole experiment: " + ", ".join(f"{k}={v!r}" for k, v in self.reduced.items()))
-        return "; ".join(parts)
+        return "\n  ".join(parts)
 
 
 def results(name: str) -> Results:
