@@ -109,9 +109,20 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str,
         context[key] = [file for file in context[key] if not is_thebe(file)]
 
 
+def has_formula(doctree: Any) -> bool:
+    """Whether a page has a formula itself: Sphinx looks at those below it in the contents too."""
+    return doctree is not None and any(doctree.findall(lambda node: isinstance(node, (nodes.math, nodes.math_block))))
+
+
+def reach_formulas(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let the keyboard reach formulas that scroll."""
+    if has_formula(doctree):
+        app.add_js_file("formulas.js", defer="defer")
+
+
 def drop_mathjax(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Take MathJax out of a page without a formula: Sphinx looks at those below it in the contents too."""
-    if doctree is None or not any(doctree.findall(lambda node: isinstance(node, (nodes.math, nodes.math_block)))):
+    """Take MathJax out of a page without a formula."""
+    if not has_formula(doctree):
         context["script_files"] = [
             file for file in context["script_files"] if "mathjax" not in str(getattr(file, "filename", "")).lower()
         ]
@@ -404,6 +415,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", search_better)
     app.connect("html-page-context", hand_out_readers, priority=900)  # after the theme has made its buttons
     app.connect("html-page-context", mend_body)
+    app.connect("html-page-context", reach_formulas)
     app.connect("html-page-context", offer_live_figures)
     app.connect("build-finished", copy_readers)
     app.connect("build-finished", add_offline_scripts)
