@@ -28,6 +28,7 @@ from ..engine import memory, progress
 from ..errors import ImageError, RecipeError, StyletutError, printable
 from ..recipes import Recipe
 from ..transfer import Estimate, Execution, Result, Run, estimate, iterate
+from .threads import Thread, is_ending
 
 State = Literal["ready", "painting", "paused", "done"]
 PREVIEW, SMALL = 560, 400  # pixels of the longer side, at most
@@ -260,12 +261,12 @@ class Model:
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._wish: Literal["paint", "pause", "stop"] = "stop"
-        self._worker: threading.Thread | None = None
+        self._worker: Thread | None = None
         self._run: Run | None = None
         self._painting: Painting | None = None  # what `_run` paints
         self._queued: Callable[[], None] | None = None  # what the thread shall prepare when it has stopped
         self._seen: Settings | None = None  # the settings that the run was last compared to
-        self._reckoner: threading.Thread | None = None
+        self._reckoner: Thread | None = None
         self._reckoned: Settings | None = None
 
     # --- what it is like ---------------------------------------------------------------------------------
@@ -429,7 +430,7 @@ class Model:
 
     def _begin_work(self, prepare: Callable[[], None]) -> None:
         self._wish = "paint"
-        self._worker = threading.Thread(target=self._work, args=(prepare,), name="styletut studio")
+        self._worker = Thread(target=self._work, args=(prepare,), name="styletut studio")
         self._worker.start()
 
     def _work(self, prepare: Callable[[], None]) -> None:
@@ -446,7 +447,7 @@ class Model:
             with self._lock:
                 if self._worker is not threading.current_thread():  # paused, and by now there may be another one
                     return
-                next_one, self._queued = None if _ending() else self._queued, None
+                next_one, self._queued = None if is_ending() else self._queued, None
                 self._wish = "paint" if next_one else self._wish
                 self._worker = self._worker if next_one else None
 
@@ -474,7 +475,7 @@ class Model:
         while True:
             with self._lock:
                 run, painting, wish = self._run, self._painting, self._wish
-                if run is None or painting is None or wish == "stop" or _ending():
+                if run is None or painting is None or wish == "stop" or is_ending():
                     return self._end()
                 if wish == "pause":
                     self._worker = None
@@ -561,7 +562,7 @@ class Model:
         with self._lock:
             idle = self._reckoner is None and self._worker is None
             if idle and self._reckoned is not self.settings and self.settings.content is not None:
-                self._reckoner = threading.Thread(target=self._reckon, name="styletut estimate")
+                self._reckoner = Thread(target=self._reckon, name="styletut estimate")
                 self._reckoner.start()
 
     def _reckon(self) -> None:
@@ -581,12 +582,6 @@ class Model:
                         self.estimate = found
         finally:
             self._reckoner = None
-
-
-def _ending() -> bool:
-    """Whether Python waits for its threads in order to end. (torch aborts if it ends below one that computes: so the
-    studio's threads are no daemons, and stop by themselves.)"""
-    return not threading.main_thread().is_alive()
 
 
 def _small(picture: Tensor, side: int) -> Image.Image:

@@ -474,18 +474,27 @@ def test_settings_are_frozen_and_sources_can_be_shared(photo: Tensor) -> None:
 
 
 def test_a_program_that_ends_while_it_paints_ends_well() -> None:
-    code = (
-        "import threading\n"
-        "from styletut import vgg\n"
-        "from styletut.studio import Model\n"
-        "weights = vgg.random_weights(width=0.1)\n"
-        "model = Model('sample:cat', 'sample:waves', weights=weights, size=64, steps=100_000)\n"
-        "model.reckon()\n"
-        "threads = [thread for thread in threading.enumerate() if thread.name.startswith('styletut')]\n"
-        "model.start()\n"
-        "while not (model.paintings and model.paintings[0].rows): pass\n"
-        "threads += [thread for thread in threading.enumerate() if thread.name.startswith('styletut')]\n"
-        "assert len(threads) > 1 and not any(thread.daemon for thread in threads)  # Python waits for no daemon\n"
-    )
+    # What torch keeps for a thread is let go of after Python took the thread for ended: here that lasts a while.
+    code = """
+import threading, time, torch
+from styletut import vgg
+from styletut.studio import Model
+
+class Slow:
+    def __del__(self): time.sleep(0.3)
+
+class Painter(Model):
+    def _end(self, **given):
+        super()._end(**given)
+        torch._C._stash_obj_in_tls("slow", Slow())
+
+model = Painter('sample:cat', 'sample:waves', weights=vgg.random_weights(width=0.1), size=64, steps=100_000)
+model.reckon()
+threads = [thread for thread in threading.enumerate() if thread.name.startswith('styletut')]
+model.start()
+while not (model.paintings and model.paintings[0].rows): pass
+threads += [thread for thread in threading.enumerate() if thread.name.startswith('styletut')]
+assert len(threads) > 1 and not any(thread.daemon for thread in threads)  # Python waits for no daemon
+"""
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert (ran.returncode, ran.stderr) == (0, "")
