@@ -15,7 +15,7 @@ from .files import Picture, check_exists
 from .parser import painting_parser
 from .plan import Job, Plan, make_plan
 from .printing import complain, print_result, report, say
-from .recipe import begin_from, recipe_from
+from .recipe import begin_from, protected, recipe_from
 from .save import Target, finish
 
 if TYPE_CHECKING:
@@ -157,14 +157,8 @@ class Painter:
 
     def _read_masks(self) -> dict[str, Any]:
         """The masks that the options name, as `transfer.iterate` takes them."""
-        from ..control import masks
-
-        given: dict[str, Any] = {}
-        if self.args.mask:
-            given["masks"] = [Picture(name).mask() for name in self.args.mask]
-        if self.args.protect is not None:
-            given["content_mask"] = masks.protection(Picture(self.args.protect).mask())
-        return given
+        regions = {"masks": [Picture(name).mask() for name in self.args.mask]} if self.args.mask else {}
+        return regions | protected(self.args.protect)
 
     def _styles_of(self, batch: list[Loaded]) -> list[Tensor]:
         """Styles that are blended or have regions are the same for every content; others come in pairs with theirs."""

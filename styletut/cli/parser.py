@@ -111,6 +111,15 @@ def add_run_options(parser: Parser) -> None:
     parser.set_defaults(shared=False, started=time.time())
 
 
+def add_protect_option(parser: Parser) -> None:
+    """Add the mask of the content."""
+    parser.add_argument(
+        "--protect",
+        metavar="FILE",
+        help="where the content is kept: it counts 10 times as much where this picture is white",
+    )
+
+
 def add_output_options(parser: Parser) -> None:
     """Add what says where an output goes."""
     parser.add_argument("-o", "--output", metavar="OUT", help="the file to write, or the folder")
@@ -159,11 +168,7 @@ def painting_parser(*, describe: bool = False) -> Parser:
         metavar="FILE",
         help="where a style is painted: white for here, black for not here; one for each -s, in their order",
     )
-    parser.add_argument(
-        "--protect",
-        metavar="FILE",
-        help="where the content is kept: it counts 10 times as much where this picture is white",
-    )
+    add_protect_option(parser)
     add_run_options(parser)
     parser.add_argument("--checkpoint", metavar="RUN.pt", help="save the run as it goes, for `styletut resume`")
     parser.add_argument(

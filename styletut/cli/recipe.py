@@ -77,6 +77,13 @@ def begin_from(args: argparse.Namespace, recipe: Recipe, max_memory: int | None)
     return {} if start is None else {"start": start.load(max_memory)}
 
 
+def protected(name: str | None) -> dict[str, Any]:
+    """What --protect is to `transfer.iterate`."""
+    from ..control import masks
+
+    return {} if name is None else {"content_mask": masks.protection(Picture(name).mask())}
+
+
 def named_recipe(name: str) -> Recipe:
     """A recipe by name, from JSON (a recipe or what ``info --json`` prints), or of a picture.
 

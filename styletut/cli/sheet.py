@@ -13,9 +13,9 @@ from ..engine import signals
 from ..errors import DeviceError, ImageError, RecipeError
 from .exits import INCOMPLETE, INTERRUPTED
 from .files import Inputs, Picture, check_exists, check_output, is_folder, is_wanted, output_for, pictures_in
-from .parser import Parser, add_execution_options, add_output_options, add_recipe_options
+from .parser import Parser, add_execution_options, add_output_options, add_protect_option, add_recipe_options
 from .printing import complain, format_table, format_value, notice, print_result, report, say
-from .recipe import changes_from, named_recipe, parse_value, start_picture
+from .recipe import changes_from, named_recipe, parse_value, protected, start_picture
 from .save import quoted, save_somewhere
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ examples:
   styletut sheet photo.jpg painting.jpg --vary content-weight=.03,.1,.3
   styletut sheet photo.jpg painting.jpg --vary style-loss=relative,mean-covariance --vary content-weight=.03,.1,.3
   styletut sheet photo.jpg a.jpg b.jpg --vary recipe=fast,gatys --size 256 --dry-run
+  styletut sheet photo.jpg paintings/ --protect faces.png   with the faces kept in every style
 """
 
 
@@ -50,7 +51,7 @@ def sheet_command(argv: list[str]) -> int:
     transfer.pick_device(args.device or "auto")
     styles = [style for word in words for style in pictures_in(word)]
     sheet = _plan(args, photo, styles)
-    inputs = Inputs([photo, *(style.name for style in styles), args.weights, args.recipe, args.start])
+    inputs = Inputs([photo, *(style.name for style in styles), args.weights, args.recipe, args.start, args.protect])
     folder = is_folder(args.output)
     path = Path(args.output or ".") / f"{Picture(photo).stem}-sheet.png" if folder else Path(args.output)
     existing = args.existing or ("refuse" if folder else "replace")
@@ -112,6 +113,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, str, list[str]]:
         metavar="FIELD=V,V...",
         help="values to try of a field of the recipe, or of `recipe` itself; given twice: rows and columns",
     )
+    add_protect_option(parser)
     add_output_options(parser)
     add_execution_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="only say how many pictures, how long, and the commands")
@@ -120,7 +122,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, str, list[str]]:
     args = parser.parse(argv)
     if len(args.pictures) < 2:
         parser.error("name a photograph and one or more paintings, as in: styletut sheet photo.jpg paintings/")
-    for name in args.pictures:
+    for name in (*args.pictures, *filter(None, [args.protect])):
         check_exists(name)
     photo, *styles = args.pictures
     if Path(photo).is_dir():
@@ -146,6 +148,7 @@ def _plan(args: argparse.Namespace, photo: str, styles: Sequence[Picture]) -> Sh
     settings |= {field: text for field, text in given.items() if field not in ("size", "steps")}
     start = start_picture(args.start)
     settings |= {} if start is None else {"start": start.name}
+    settings |= {} if args.protect is None else {"protect": args.protect}
 
     def make(named: Any, fields: Mapping[str, Any]) -> Recipe:
         return (base if named is None else named_recipe(named)).replace(**{**changes, **fields})
@@ -161,7 +164,8 @@ def _plan(args: argparse.Namespace, photo: str, styles: Sequence[Picture]) -> Sh
     photograph = source(Picture(photo), Picture(photo).file_name, content=True)
     sources = [source(style, style.stem, content=False) for style in styles]
     cells, columns = sheets.cells_of(photograph, sources, _varied(args.vary), settings, make, _command)
-    return sheets.Sheet(photograph, cells, columns, None if start is None else start.load(max_memory))
+    begin = {} if start is None else {"start": start.load(max_memory)}
+    return sheets.Sheet(photograph, cells, columns, begin | protected(args.protect))
 
 
 def _varied(options: Iterable[str]) -> dict[str, list[Any]]:
@@ -208,7 +212,7 @@ def _command(photo: str, style: str, settings: Mapping[str, Any]) -> str:
         text = value if isinstance(value, str) else format_value(value)
         if name == "recipe":
             words += ["-r", text]
-        elif recipes.field(name).option:
+        elif name == "protect" or recipes.field(name).option:
             words += [f"--{name.replace('_', '-')}", text]
         else:
             words += ["--set", f"{name}={text}"]

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from .. import __version__, images, recipes, transfer
+from ..control import masks
 from ..engine import memory, signals
 from ..errors import DivergenceWarning, ImageError, RecipeError, StyletutError, printable
 from ..recipes import Recipe
@@ -36,13 +37,17 @@ class Sheet:
         content: the photograph.
         cells: the pictures, in the order in which they are read.
         columns: how many make a row; None if they have one order only.
-        start: the picture that each begins from; None for the recipe's start.
+        given: what else `transfer.stylize` is given for each: a picture as ``start``, a ``content_mask``.
     """
 
     def __init__(
-        self, content: Source, cells: Sequence[Cell], columns: int | None = None, start: Picture | None = None
+        self,
+        content: Source,
+        cells: Sequence[Cell],
+        columns: int | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
-        self.content, self.cells, self.columns, self.start = content, list(cells), columns, start
+        self.content, self.cells, self.columns, self.given = content, list(cells), columns, dict(given or {})
         self._tiles: list[Tile] | None = None
 
     @property
@@ -70,7 +75,7 @@ class Sheet:
             if cell.recipe not in costs:  # styles cost the same
                 try:
                     content, style = self.content.load(cell.recipe), cell.style.load(cell.recipe)
-                    costs[cell.recipe] = transfer.estimate(content, style, cell.recipe, **options)
+                    costs[cell.recipe] = transfer.estimate(content, style, cell.recipe, **self.given, **options)
                 except StyletutError as error:
                     first = first or error
         if not costs and first is not None:
@@ -119,7 +124,7 @@ class Sheet:
             cell.thumbnail = images.to_pil(_within(style, THUMBNAIL, THUMBNAIL))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "diverged", DivergenceWarning)  # the cell's note says it
-                result = transfer.stylize(content, style, cell.recipe, start=self.start, progress=progress, **options)
+                result = transfer.stylize(content, style, cell.recipe, progress=progress, **self.given, **options)
         except Exception as error:
             if not (isinstance(error, StyletutError) or memory.is_exhausted(error)):
                 raise
@@ -204,6 +209,7 @@ def plan(
     *,
     vary: Mapping[str, Sequence[Any]] | None = None,
     start: Picture | None = None,
+    content_mask: Picture | None = None,
     **changes: Any,
 ) -> Sheet:
     """A contact sheet that is not painted yet: `Sheet.estimate` says what it will cost, `Sheet.paint` paints it.
@@ -221,12 +227,15 @@ def plan(
     plain = base.replace(**changes).to_dict()  # checked, also where `recipe` varies
     settings = {} if recipe is None else {"recipe": recipe if isinstance(recipe, str) else "<recipe>"}
     settings |= {name: plain[name] for name in changes if name not in ("size", "steps")}  # these are the sheet's
-    settings |= {} if start is None else {"start": "<start>"}
+    given = {} if start is None else {"start": start}
+    if content_mask is not None:
+        given["content_mask"] = masks.read(content_mask, "content_mask", largest=math.inf)
+    settings |= {name: f"<{name}>" for name in given}
 
     def make(named: Any, fields: Mapping[str, Any]) -> Recipe:
         return (base if named is None else recipes.get(named)).replace(**{**changes, **fields})
 
-    return Sheet(photograph, *cells_of(photograph, sources, vary or {}, settings, make, _python), start)
+    return Sheet(photograph, *cells_of(photograph, sources, vary or {}, settings, make, _python), given)
 
 
 def sheet(
@@ -236,6 +245,7 @@ def sheet(
     *,
     vary: Mapping[str, Sequence[Any]] | None = None,
     start: Picture | None = None,
+    content_mask: Picture | None = None,
     progress: bool | str = True,
     **options: Any,
 ) -> Sheet:
@@ -251,6 +261,7 @@ def sheet(
         vary: fields of a recipe (or ``recipe`` itself), each with the values that it takes: one field, or two for rows
             and columns; with several styles these are the rows.
         start: begin from this picture instead of the recipe's start; or another of the recipe's starts, by name.
+        content_mask: how much the content counts where, as of `stylize`: a face is kept in every style.
         progress: show how it goes on, as of `stylize`.
         **options: where to run (``device``, ``max_memory``, ``tile``), and fields of the recipe to change.
 
@@ -273,7 +284,7 @@ def sheet(
     if execution.checkpoint is not None:
         raise RecipeError("a sheet has several runs, and keeps no checkpoint: leave it out")
     where = {name: value for name, value in options.items() if name not in changes}
-    made = plan(content, styles, recipe, vary=vary, start=start, **changes)
+    made = plan(content, styles, recipe, vary=vary, start=start, content_mask=content_mask, **changes)
     return made.paint(progress=progress, tell=_tell if progress else lambda text: None, **where)
 
 

@@ -154,6 +154,22 @@ def test_a_sheet_may_begin_from_a_picture_and_its_command_says_so(
     assert main(["sheet", photo, "styles/sea.png", *SHORT, "--start", start, "-o", start]) == 1
 
 
+def test_a_sheet_keeps_what_is_protected_and_its_command_says_so(
+    photo: str, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (64, 64), 255).save("faces.png")
+    assert main(["sheet", photo, "styles/sea.png", *SHORT, "--protect", "faces.png", "-o", "sheet.png"]) == 0
+    command = capsys.readouterr().out.splitlines()[1]
+    assert command.endswith("--weights random --protect faces.png")
+    assert main([*shlex.split(command[command.index("styletut") :])[1:], *DRAWN, "-q", "-o", "one.png"]) == 0
+    assert contains("sheet.png", "one.png")
+    assert main([photo, "styles/sea.png", *DRAWN, "-q", "-o", "plain.png"]) == 0
+    assert not contains("sheet.png", "plain.png")
+    assert main(["sheet", photo, "styles/sea.png", *SHORT, "--protect", "faces.png", "-o", "faces.png"]) == 1
+    assert main(["sheet", photo, "styles/sea.png", *SHORT, "--protect", "gone.png"]) == 1
+    assert "there is no file 'gone.png'" in capsys.readouterr().err
+
+
 def test_samples_and_a_recipe_of_one_s_own_are_in_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.json").write_text(recipes.get("gatys").replace(weights="random", size=32, steps=1).to_json())
     argv = ["sheet", "sample:cat", "sample:waves", "-r", "mine.json", "--vary", "seed=1,2", "--dry-run"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import platform
 import re
@@ -20,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 import styletut as st
 from styletut import distributed, memory, objective, tape, vgg
+from styletut.control import colour
 from styletut.engine.team import Alone, Team
 from styletut.errors import RecipeError
 from styletut.losses import STYLE_LOSSES, TV_FORMS
@@ -408,6 +410,24 @@ def test_a_plan_counts_a_style_that_is_larger_than_the_picture() -> None:
     assert tiled.tile is not None and tiled.tile > max(small) and tiled.bytes <= 10**9
     with pytest.raises(RecipeError, match="a picture of 256 x 256 with a style of 4000 x 3000 takes"):
         memory.plan(GRAM, NETWORK, small, "float32", style=large, budget=10**8)
+
+
+@pytest.mark.parametrize("method", [choice for choice in st.recipes.field("colour").choices if choice != "style"])
+def test_keeping_colours_takes_what_the_plan_counts(method: str) -> None:
+    size, (photo, painting) = (320, 256), torch.rand(2, 1, 3, 320, 256)
+    with Live() as live:
+        if method == "luminance":
+            colour.replace_chroma(painting, photo, keep=1.0)
+        else:
+            colour.match_colours(painting, photo, method)
+    counted = memory.COLOURS[method] * photo.nbytes
+    assert live.peak < counted < 1.6 * live.peak  # resident memory is more than what lives
+    kept = GRAM.replace(colour=method)
+    least = functools.partial(memory.needed, precision="float32", tile=384, pairs=2)
+    tiled = [least(recipe, NETWORK, (4096, 4096)) for recipe in (GRAM, kept)]
+    assert tiled[1] > max(tiled[0], memory.COLOURS[method] * 4096 * 4096 * 12)
+    assert least(kept, NETWORK, size, style=(4096, 4096)) > least(kept, NETWORK, size)
+    assert least(kept.replace(colour_strength=0.0), NETWORK, (4096, 4096)) == tiled[0]
 
 
 def test_a_run_plans_for_the_style_at_the_largest_of_its_scales() -> None:

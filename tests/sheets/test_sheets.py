@@ -93,6 +93,21 @@ def test_a_sheet_may_begin_from_a_picture(photo: Tensor, painting: Tensor) -> No
     assert cell.call == "st.stylize(content, style, weights=weights, start=start)"
 
 
+def test_the_content_may_count_more_in_some_places(photo: Tensor, painting: Tensor) -> None:
+    mask = torch.ones(1, 1, *photo.shape[-2:])
+    mask[..., :16] = 10
+    plan = sheets.plan(photo, painting, content_mask=mask, **QUICK)
+    costs = plan.estimate()
+    (cell,) = plan.paint(progress=False).cells
+    alone = st.stylize(photo, painting, sheets.QUICK, **QUICK, content_mask=mask, progress=False)
+    plain = st.stylize(photo, painting, sheets.QUICK, **QUICK, progress=False)
+    assert cell.picture is not None and torch.equal(cell.picture, alone.picture)
+    assert not torch.equal(alone.picture, plain.picture)
+    assert cell.call == "st.stylize(content, style, weights=weights, content_mask=content_mask)" and len(costs) == 1
+    with pytest.raises(ImageError, match="content_mask"):
+        sheets.plan(photo, painting, content_mask=-mask)
+
+
 # --- what is refused before anything runs ----------------------------------------------------------------
 
 
