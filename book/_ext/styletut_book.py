@@ -405,6 +405,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", fill_exercise_lists)
     register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)
     app.add_post_transform(FoldCells)
+    app.add_js_file("enlarge.js", loading_method="defer")
     app.add_css_file("icons.css", priority=900)
     app.add_css_file("styletut.css", priority=900)
     app.connect("missing-reference", resolve_external)

@@ -313,6 +313,50 @@ def test_interactive_figures_fit_a_phone_and_can_be_touched(phone: Opened) -> No
             assert control.bounding_box()["height"] >= 24
 
 
+FIGURES = f"{CONTENT} :is(figure, .cell_output) a.enlarge"
+
+
+def test_every_picture_of_a_figure_opens_above_the_page(desktop: Opened) -> None:
+    page, layer = desktop.page, desktop.page.locator("dialog.enlarged")
+    for link in page.query_selector_all(FIGURES)[:3]:
+        link.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function("() => document.querySelector('dialog.enlarged img').complete")
+        assert layer.get_attribute("open") is not None
+        assert layer.locator("img").get_attribute("alt") == link.query_selector("img").get_attribute("alt")
+        assert layer.locator("img").evaluate(
+            "img => img.clientWidth > innerWidth / 2 || img.clientHeight > innerHeight / 2"
+        )
+        assert page.evaluate("document.activeElement.textContent") == "Close"
+        page.keyboard.press("Escape")
+        assert layer.get_attribute("open") is None
+        assert link.evaluate("link => link === document.activeElement")
+    inside = page.locator(f"{CONTENT} figure img, {CONTENT} .cell_output img")
+    others = page.locator(f"{CONTENT} :is(.styletut-figure, .styletut-live, .widget-subarea) img")
+    assert page.locator(f"{FIGURES} img").count() == inside.count() - others.and_(inside).count()
+    assert desktop.errors == []
+
+
+def test_an_enlarged_plot_can_be_read_and_scrolled_on_a_phone(browser: Any, site: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    opened = open_page(browser, site, "book/09-optimisers")
+    page = opened.page
+    page.set_viewport_size(PHONE)
+    page.locator("#fig-optimisers-race a.enlarge").click()
+    plot = page.locator("dialog.enlarged div")
+    page.wait_for_function("() => document.querySelector('dialog.enlarged div').tabIndex === 0")
+    assert plot.evaluate("box => box.scrollWidth >= 1000 && box.clientWidth <= 390")
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('dialog.enlarged div').scrollLeft > 0")
+    found = Axe().run(page, context="dialog.enlarged").response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    page.locator("dialog.enlarged img").click()  # as the cursor says
+    assert page.locator("dialog.enlarged").get_attribute("open") is None
+    page.context.close()
+
+
 def test_live_figures_are_offered_and_load_only_what_offers_them(desktop: Opened) -> None:
     figures = desktop.page.locator(f"{CONTENT} .styletut-live")
     for figure in figures.all():
