@@ -1,4 +1,4 @@
-"""The studio where it is used: a real JupyterLab on loopback, in headless Chromium, from upload to saved file."""
+"""The studio where it is used: a real JupyterLab and Notebook 7 on loopback, in Chromium, from upload to saved file."""
 
 from __future__ import annotations
 
@@ -26,27 +26,30 @@ studio
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("studio")
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (made := tmp_path / "work").mkdir()
+    return made
 
 
-@pytest.fixture(scope="module")
-def page(folder: Path, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A notebook that shows a studio."""
+@pytest.fixture(params=["lab/tree", "notebooks"])
+def page(request: pytest.FixtureRequest, folder: Path, browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """A notebook that shows a studio, in JupyterLab and in Notebook 7."""
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     cells = [nbformat.v4.new_code_cell(source) for source in (CELL, "6 * 7")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), folder / "studio.ipynb")
-    with serving(folder, tmp_path_factory.mktemp("jupyter")) as address:
+    (home := tmp_path / "jupyter").mkdir()
+    with serving(folder, home) as address:
         page = browser.new_page(viewport={"width": 1400, "height": 1500})
         page.set_default_timeout(1000 * PATIENCE)
-        page.goto(f"{address}/lab/tree/studio.ipynb?reset")
+        page.goto(f"{address}/{request.param}/studio.ipynb?reset")
         page.wait_for_function(
             "(() => { const here = window.jupyterapp?.shell.currentWidget;"
             " return here?.context?.isReady && here.content?.activeCell; })()"
         )
         page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.ready }")
-        page.evaluate("() => { window.jupyterapp.commands.execute('application:toggle-left-area') }")
+        if request.param == "lab/tree":
+            page.evaluate("() => { window.jupyterapp.commands.execute('application:toggle-left-area') }")
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell-and-select-next') }")
         page.locator(".styletut-studio").wait_for()
         yield page
