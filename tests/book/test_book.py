@@ -42,24 +42,28 @@ import importlib.util
 import subprocess
 import sys
 
-if "google.colab" in sys.modules and importlib.util.find_spec("styletut") is None:
+on_colab = "google.colab" in sys.modules
+if on_colab and importlib.util.find_spec("styletut") is None:
     uploaded = [f"{{wheel}}[notebook]" for wheel in glob.glob("styletut-*.whl")]
-    package = [*uploaded, "styletut[notebook] @ git+{REPOSITORY}"][0]
+    published = "styletut[notebook] @ git+{REPOSITORY}"
+    package = [*uploaded, published][0]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", package]
     if subprocess.run(pip, capture_output=True).returncode:
         class NotInstalled(Exception):
             _render_traceback_ = lambda self: [str(self)]  # one line is enough
 
         raise NotInstalled(
-            f"pip could not install {{package}}. Make a wheel (`make wheel` in a copy of the "
-            "project), upload it to the files on the left, and run this cell again."
+            f"pip could not install {{package}}. Make a wheel (`make wheel` in a "
+            "copy of the project), upload it to the files on the left, and run "
+            "this cell again."
         )
     importlib.invalidate_caches()
 """
 
 MAX_BYTES = 1_500_000
 MAX_LINES = 15
-MAX_COLUMNS = 90  # what a page on a laptop shows without scrolling a cell sideways is a little less
+MAX_FOLDED_LINES = 26  # nobody reads them in passing
+MAX_COLUMNS = 80  # what a page on a laptop shows without scrolling a cell sideways
 OPENING = ("**What you will learn**", "**What you need first**", "**Time to read**", "**Time to run**")
 CLOSING = ["Summary", "What to read next", "References"]
 PICTURES = ("image/png", "image/jpeg")
@@ -141,11 +145,12 @@ def figures(notebook: Any) -> list[str]:
 def cell_size(notebook: Any) -> list[str]:
     found = []
     for cell in code_cells(notebook):
-        if cell.source.strip() == INSTALL.strip():  # folded, and nothing to learn from
+        if cell.source.strip() == INSTALL.strip():  # as wide as the address in it
             continue
         lines = cell.source.splitlines()
-        if len(lines) > MAX_LINES:
-            found.append(f"{len(lines)} lines, at most {MAX_LINES}: {head(cell)}")
+        most = MAX_FOLDED_LINES if folded(cell) else MAX_LINES
+        if len(lines) > most:
+            found.append(f"{len(lines)} lines, at most {most}: {head(cell)}")
         if max(map(len, lines), default=0) > MAX_COLUMNS:
             found.append(f"a line is longer than {MAX_COLUMNS} characters: {head(cell)}")
     return found
@@ -232,6 +237,14 @@ def text_outputs(cell: Any) -> list[Any]:
         for kind in (*PICTURES, "text/html"):
             output.get("data", {}).pop(kind, None)
     return list(kept)
+
+
+def folded(cell: Any) -> bool:
+    """Whether none of a cell's code is in sight: a figure's or a glued number's, or nothing but assertions."""
+    tags = cell.metadata.get("tags", [])
+    check = styletut_book.check_begins(cell.source)
+    only_checks = check > 0 and not "".join(cell.source.splitlines()[: check - 1]).strip()
+    return only_checks or not {"hide-input", "hide-cell", "remove-cell"}.isdisjoint(tags)
 
 
 def head(cell: Any) -> str:
@@ -343,7 +356,8 @@ BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
         "must begin with its question",
     ),
     "long cell": (set_in("cells", 3, "source", to="x = 1\n" * 16), "16 lines"),
-    "wide cell": (set_in("cells", 3, "source", to=f"x = '{'y' * 90}'"), "longer than"),
+    "long folded cell": (set_in("cells", 3, "source", to="assert 1\n" * 27), "27 lines, at most 26"),
+    "wide cell": (set_in("cells", 3, "source", to=f"x = '{'y' * 75}'"), "longer than 80"),
     "other install cell": (set_in("cells", 1, "source", to="%pip install styletut"), "must be exactly"),
     "install cell open": (set_in("cells", 1, "metadata", "tags", to=[]), "needs the tag"),
     "no opening": (set_in("cells", 0, "source", to="# Title"), "opening block lacks"),
