@@ -10,7 +10,7 @@
 - The rocket and the download button hand out the chapter in plain Markdown, from notebooks/.
 - The painter's scripts are written from `book/_page` and the module (`styletut.page`).
 - `live` places a figure that paints in the reader's browser.
-- `exercise-list` makes a list of all exercises, `versions` one of the packages that built the book.
+- `versions` makes a list of the packages that built the book.
 """
 
 from __future__ import annotations
@@ -38,8 +38,6 @@ from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.nodes import make_refnode
-from sphinx_exercise.nodes import exercise_subtitle
 
 from styletut.page import build
 from styletut.page.figures import figures
@@ -294,40 +292,6 @@ class AuthorYearStyle(PlainStyle):
     default_label_style = AuthorYearLabels
 
 
-class exercise_list(nodes.General, nodes.Element):
-    """Where the list of all exercises will stand."""
-
-
-class ExerciseList(SphinxDirective):
-    """All exercises of the book, chapter by chapter, each a link to where it is set and solved."""
-
-    def run(self) -> list[nodes.Node]:
-        """A place for the list, which only the whole book can fill."""
-        return [exercise_list()]
-
-
-def fill_exercise_lists(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Put links to the exercises, in the order of the chapters, where a page asks for the list."""
-    for place in list(doctree.findall(exercise_list)):
-        registry = getattr(app.env, "sphinx_exercise_registry", {})
-        chapters = nodes.bullet_list()
-        for chapter in sorted({entry["docname"] for entry in registry.values()}):
-            head = nodes.paragraph("", "", link(app, docname, chapter, "", app.env.titles[chapter].astext()))
-            tasks = nodes.bullet_list()
-            for label, entry in registry.items():
-                if entry["docname"] == chapter and entry["type"].startswith("exercise"):
-                    (title,) = entry["node"].findall(exercise_subtitle)
-                    where = link(app, docname, chapter, label, title.astext())
-                    tasks += nodes.list_item("", nodes.paragraph("", "", where))
-            chapters += nodes.list_item("", head, tasks)
-        place.replace_self(chapters)
-
-
-def link(app: Sphinx, here: str, docname: str, anchor: str, text: str) -> nodes.reference:
-    """A reference from one page of the book to a place on another."""
-    return make_refnode(app.builder, here, docname, anchor, nodes.Text(text))
-
-
 class live_figure(nodes.General, nodes.Element):
     """A place where the reader may start a figure that paints."""
 
@@ -400,9 +364,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("versions", Versions)
     app.add_directive("live", LiveFigure)
     app.add_node(live_figure, html=(open_live_figure, close_live_figure))
-    app.add_node(exercise_list)
-    app.add_directive("exercise-list", ExerciseList)
-    app.connect("doctree-resolved", fill_exercise_lists)
     register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)
     app.add_post_transform(FoldCells)
     app.add_js_file("enlarge.js", loading_method="defer")

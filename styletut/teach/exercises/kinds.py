@@ -34,6 +34,11 @@ class Value:
         slips = (hint for hint, slip in self.slips.items() if _mismatch(answer, slip(), self.tolerance) is None)
         return next(slips, wrong)
 
+    def table(self) -> dict[str, Any]:
+        """The same as plain numbers and words, for a page that judges by itself."""
+        slips = [[hint, _plain(slip())] for hint, slip in self.slips.items()]
+        return {"wanted": _plain(self.expected()), "tolerance": self.tolerance, "slips": slips}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
@@ -113,6 +118,11 @@ def _mismatch(answer: Any, wanted: Any, tolerance: float) -> str | None:
     if right.numel() > 1:
         return "Its shape is right, its values are not."
     return "It is too large." if given > right else "It is too small."
+
+
+def _plain(value: Any) -> Any:
+    """A word, a number, or lists of numbers, as `_mismatch` compares them."""
+    return value if isinstance(value, str) else torch.as_tensor(value).detach().double().tolist()
 
 
 def _kind(value: Any) -> str:
