@@ -1,8 +1,8 @@
 """Write notebooks/: every chapter in plain Markdown, for Colab, JupyterLab, VS Code and GitHub, which know no MyST.
 
 The chapters in book/ are the source. Here their numbers, references and citations are filled in, boxes become block
-quotes, captions stand under the figures, solutions are folded away (as text: Run All runs the reader's own answers),
-and so is the plumbing. Nothing is executed: outputs are those stored in the chapters.
+quotes, captions stand under the figures, what happens after a prediction is folded away, and so are solutions (as text:
+Run All runs the reader's own answers) and the plumbing. Nothing is executed: outputs are those stored in the chapters.
 
     python tools/reader_notebooks.py
 """
@@ -50,6 +50,7 @@ GLUE = glue.PREFIX + "text/plain"
 
 # A role or a span of code, or a link: where one begins in another, the outer one is meant.
 INLINE = re.compile(r"(?:\{([\w:.+-]+)\})?(`+)(.+?)(?<!`)\2(?!`)|(!?)\[((?:[^\][]|\[[^\]]*\])*)\]\(([^)\s]*)\)", re.S)
+OPTION = re.compile(r"^- \[([ x])\] (.*)$", re.M)
 MARKDOWN = (
     MarkdownIt("commonmark")
     .enable("table")
@@ -247,6 +248,7 @@ class Reader:
         }
         self.directives: dict[str, Callable[[Directive], str]] = {
             "exercise": self.exercise,
+            "predict": self.prediction,
             "solution": self.solution,
             "solution-start": self.open_solution,
             "solution-end": lambda directive: "</details>",
@@ -377,7 +379,19 @@ class Reader:
     def exercise(self, directive: Directive) -> str:
         """What is asked."""
         number = self.labelled("ex", directive.options["label"])
-        return self.box(f"{number}. {directive.argument}", directive.body)
+        effort = ""
+        if minutes := directive.options.get("minutes"):
+            effort = f" ({directive.options['difficulty']}, {minutes} minutes)"
+        return self.box(f"{number}. {directive.argument}{effort}", directive.body)
+
+    def prediction(self, directive: Directive) -> str:
+        """A question with its options, and what happens, folded away."""
+        question, options, outcome = prediction_parts(directive.body)
+        told = "".join(f"**{letter})** {text}\n\n" for letter, right, text in options if right)
+        asked = "".join(f"\n- **{letter})** {text}" for letter, _, text in options)
+        box = self.box("Predict", f"{question}\n{asked}")
+        fold = "<details>\n<summary><b>What happens</b></summary>"
+        return f"{box}\n\n{fold}\n\n{self.text(told + outcome)}\n\n</details>"
 
     def solution(self, directive: Directive) -> str:
         """An answer, folded away."""
@@ -478,6 +492,16 @@ class Reader:
             caption = self.caption(figure["name"], figure["caption"])
             cells.append(nbformat.v4.new_markdown_cell(caption, id=f"{cell.id}-caption"))
         return cells
+
+
+def prediction_parts(text: str) -> tuple[str, list[tuple[str, bool, str]], str]:
+    """The question, the options (letter, whether it is the right one, text), and what happens."""
+    found = list(OPTION.finditer(text))
+    if not found:
+        question, _, outcome = text.partition("\n\n")
+        return question, [], outcome
+    options = [(chr(ord("a") + number), each[1] == "x", each[2]) for number, each in enumerate(found)]
+    return text[: found[0].start()].strip(), options, text[found[-1].end() :].strip()
 
 
 def title(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import address
 import nbformat
 import pytest
+import reader_notebooks
 import run_notebooks
 import styletut_book
 import yaml
@@ -187,8 +188,28 @@ def exercises(notebook: Any) -> list[str]:
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     asked = re.findall(r"\{exercise(?:-start)?\}.*\n:label: (\S+)", text)
     solved = re.findall(r"\{solution(?:-start)?\} (\S+)\n:class: dropdown", text)
+    efforts = r":label: (\S+)\n:difficulty: (?:easy|medium|hard)\n:minutes: [1-9]\d*\n"
+    rated = re.findall(efforts, text)
     found = [] if len(asked) >= 3 else [f"{len(asked)} exercises, at least three"]
+    found += [f"exercise without a difficulty and minutes: {label}" for label in asked if label not in rated]
     return found + [f"exercise without a hidden solution: {label}" for label in asked if label not in solved]
+
+
+PREDICT = re.compile(r"^```\{predict\}\n(.*?)\n```$", re.S | re.M)
+
+
+def predictions(notebook: Any) -> list[str]:
+    """Each chapter asks for one at least; where there are options, one of them is what happens."""
+    texts = [text for cell in notebook.cells if cell.cell_type == "markdown" for text in PREDICT.findall(cell.source)]
+    parts = [reader_notebooks.prediction_parts(text) for text in texts]
+    found = [] if any(options for _, options, _ in parts) else ["no prediction with options"]
+    for question, options, outcome in parts:
+        right = sum(ticked for _, ticked, _ in options)
+        if "?" not in question or not outcome:
+            found.append(f"a prediction is a question, and what happens: {question[:60]!r}")
+        if options and (right != 1 or not 3 <= len(options) <= 4):
+            found.append(f"{right} of {len(options)} options ticked, one of three or four must be: {question[:60]!r}")
+    return found
 
 
 LIVE = re.compile(r"```\{live\} (\S+)\n\n(.*?)\n```", re.S)
@@ -222,6 +243,7 @@ RULES: tuple[Callable[[Any], list[str]], ...] = (
     install_cell,
     opening_and_closing,
     exercises,
+    predictions,
     live_figures,
 )
 
@@ -286,7 +308,9 @@ def sound_chapter() -> Any:
         "**What you need first**: nothing\n\n**Time to read**: 1 minute\n\n**Time to run**: 1 s CPU, 1 s GPU\n```"
     )
     labels = ("ex-a", "ex-b", "ex-c")
-    asked = "\n\n".join(f"```{{exercise}} Do\n:label: {name}\n\nDo.\n```" for name in labels)
+    effort = ":difficulty: easy\n:minutes: 1"
+    asked = "\n\n".join(f"```{{exercise}} Do\n:label: {name}\n{effort}\n\nDo.\n```" for name in labels)
+    asked = f"```{{predict}}\nWhich?\n\n- [ ] A\n- [x] B\n- [ ] C\n\nB.\n```\n\n{asked}"
     solved = "\n\n".join(f"```{{solution}} {name}\n:class: dropdown\n\nDone.\n```" for name in labels)
     picture = v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
     about = {"image": {"alt": "a dot"}, "figure": {"caption": "A dot.", "name": "fig-dot"}}
@@ -307,6 +331,16 @@ def set_in(*path: Any, to: Any) -> Callable[[Any], None]:
         for key in path[:-1]:
             notebook = notebook[key]
         notebook[path[-1]] = to
+
+    return change
+
+
+def replaced(index: int, old: str, new: str) -> Callable[[Any], None]:
+    """A change to a notebook: in one of its cells, that stands in place of this."""
+
+    def change(notebook: Any) -> None:
+        assert old in notebook.cells[index].source
+        notebook.cells[index].source = notebook.cells[index].source.replace(old, new)
 
     return change
 
@@ -363,6 +397,14 @@ BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
     "no opening": (set_in("cells", 0, "source", to="# Title"), "opening block lacks"),
     "no closing": (set_in("cells", 4, "source", to="## Summary"), "ends with"),
     "no exercises": (set_in("cells", 4, "source", to="## Summary"), "0 exercises"),
+    "exercise without minutes": (replaced(4, ":minutes: 1\n", ""), "without a difficulty and minutes: ex-a"),
+    "exercise of no time": (replaced(4, ":minutes: 1", ":minutes: 0"), "without a difficulty and minutes: ex-a"),
+    "exercise of no difficulty": (replaced(4, "easy", "trivial"), "without a difficulty and minutes: ex-a"),
+    "no prediction": (replaced(4, "{predict}", "{tip}"), "no prediction with options"),
+    "prediction with two right options": (replaced(4, "[ ] A", "[x] A"), "2 of 3 options ticked"),
+    "prediction with two options": (replaced(4, "- [ ] C\n", ""), "1 of 2 options ticked"),
+    "prediction without a question": (replaced(4, "Which?", "This."), "a prediction is a question"),
+    "prediction without what happens": (replaced(4, "\n\nB.\n", "\n"), "a prediction is a question"),
 }
 
 

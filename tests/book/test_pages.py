@@ -368,6 +368,131 @@ def test_live_figures_are_offered_and_load_only_what_offers_them(desktop: Opened
     assert sorted(name.split("/")[-1] for name in asked if "/painter/" in name) == ["live.css", "live.js"]
 
 
+def test_every_chapter_asks_and_has_one_right_option(desktop: Opened) -> None:
+    asked = desktop.page.evaluate(
+        """content => [...document.querySelectorAll(content + ' .styletut-predict')].map(box => [
+          box.querySelector('legend').textContent,
+          [...box.querySelectorAll('input[type=radio]')].map(option => option.value).join(''),
+          box.querySelector('details').dataset.right ?? '',
+        ])""",
+        CONTENT,
+    )
+    assert all(question and right in options for question, options, right in asked)
+    assert all(bool(options) == bool(right) for _, options, right in asked)
+    assert any(options for _, options, _ in asked) == ("chapter-opening" in desktop.page.content())
+
+
+@pytest.fixture
+def chapter(browser: Any, site: str) -> Iterator[Any]:
+    """A chapter with predictions of both kinds, and exercises, as nobody has touched it."""
+    opened = open_page(browser, site, "book/02-pictures")
+    yield opened.page
+    assert opened.elsewhere == [] and opened.errors == []
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_happens_is_shown_to_who_has_chosen_and_says_which_it_was(chapter: Any, width: int) -> None:
+    chapter.set_viewport_size({"width": width, "height": 844})
+    box = chapter.locator(".styletut-predict").first
+    right = box.locator("details").get_attribute("data-right")
+    box.get_by_text("Show what happens").click()
+    assert not box.locator(".right").is_visible()
+    assert box.get_by_role("status").inner_text() == "First choose one."
+    options = box.get_by_role("radio")
+    wrong = next(i for i in range(options.count()) if options.nth(i).input_value() != right)
+    box.locator("label").nth(wrong).click()
+    assert not box.locator(".right").is_visible()
+    box.get_by_text("Show what happens").click()
+    assert box.locator(".right").is_visible()
+    assert box.locator(".happens input").input_value() == right
+    assert box.get_by_role("status").inner_text() == f"You said {'abcd'[wrong]}; it is {right}."
+    box.locator(f"input[value={right}]").check()
+    assert box.get_by_role("status").inner_text() == f"You said {right}, and so it is."
+    assert chapter.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_prediction_by_the_keyboard_is_still_there_when_the_page_is_opened_again(chapter: Any) -> None:
+    box = chapter.get_by_role("group", name="A chessboard")
+    first = box.get_by_role("radio").first
+    first.focus()
+    chapter.keyboard.press("Space")
+    chapter.keyboard.press("ArrowDown")
+    assert box.get_by_role("radio").nth(1).is_checked()
+    chapter.keyboard.press("Tab")
+    chapter.keyboard.press("Enter")
+    assert chapter.locator(".styletut-predict .right").first.is_visible()
+    chapter.reload()
+    assert box.get_by_role("radio").nth(1).is_checked()
+    assert not chapter.locator(".styletut-predict .right").first.is_visible()
+
+
+def test_a_prediction_in_words_is_written_first(chapter: Any) -> None:
+    box = chapter.locator(".styletut-predict:has(textarea)").first
+    box.get_by_text("Show what happens").click()
+    assert box.get_by_role("status").inner_text() == "First write what you expect."
+    box.get_by_label("Your prediction, in a sentence").fill("Blue.")
+    box.get_by_text("Show what happens").click()
+    assert box.locator("details > p").first.is_visible() and box.get_by_role("status").inner_text() == ""
+
+
+def test_an_exercise_is_checked_in_the_page(chapter: Any) -> None:
+    box = chapter.locator("#ex-pictures-wrap")
+    field, verdict = box.get_by_label("Your answer"), box.get_by_role("status")
+    for answer, said in {
+        "": "Not answered yet.",
+        "255": "Not yet. That is what clamping gives, and what it should be. What happens without?",
+        "7": "Not yet. It is too large.",
+        "260 - 256": "Right.",
+    }.items():
+        field.fill(answer)
+        assert verdict.inner_text() == ""
+        field.press("Enter")
+        assert verdict.inner_text() == said
+    assert chapter.locator("#ex-pictures-deprocess .styletut-check").count() == 0  # a function
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_asked_and_answered_has_no_serious_barrier(chapter: Any, theme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    set_theme(chapter, theme)
+    chapter.locator(".styletut-predict label").first.click()
+    chapter.get_by_text("Show what happens").first.click()
+    box = chapter.locator("#ex-pictures-wrap")
+    box.get_by_label("Your answer").fill("4")
+    box.get_by_role("button", name="Check").click()
+    results = Axe().run(chapter, context={"include": [[".styletut-predict"], ["#ex-pictures-wrap"]]})
+    assert [found["id"] for found in results.response["violations"] if found["impact"] in ("serious", "critical")] == []
+
+
+def test_without_scripts_what_happens_is_in_a_plain_fold(browser: Any, site: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/book/02-pictures.html")
+    box = page.locator(".styletut-predict").first
+    box.locator("label").first.click()
+    assert box.get_by_role("radio").first.is_checked()
+    assert not box.locator(".right").is_visible()
+    box.locator("summary").click()
+    assert box.locator(".right").is_visible()
+    assert page.locator("#ex-pictures-wrap .effort").is_visible() and page.locator(".styletut-check *").count() == 0
+    page.emulate_media(media="print")
+    assert page.locator(".styletut-predict .right").last.is_visible()
+    context.close()
+
+
+def test_the_page_of_exercises_has_them_all(browser: Any, site: str) -> None:
+    opened = open_page(browser, site, "book/exercises")
+    rows = opened.page.locator("table.exercises tbody tr:not(.part)")
+    cells = [row.locator("td").all_inner_texts() for row in rows.all()]
+    opened.page.context.close()
+    asked = sum(path.read_text(encoding="utf-8").count("{exercise} ") for path in (ROOT / "book").glob("*.ipynb"))
+    assert len(cells) == asked > 60
+    assert {level for _, level, _ in cells} == {"easy", "medium", "hard"}
+    assert all(1 <= int(minutes) <= 60 for _, _, minutes in cells)
+
+
 def test_every_chapter_opens_on_colab_and_can_be_downloaded(desktop: Opened) -> None:
     name = desktop.page.url.removesuffix(".html").rsplit("/", 1)[1]
     if not (ROOT / "book" / f"{name}.ipynb").exists():

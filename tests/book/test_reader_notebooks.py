@@ -45,6 +45,7 @@ def remains(notebook: Any) -> list[str]:
             "option": r"(?m)^[> ]*:[\w-]+:",
             "label": r"\$\$ *\([\w-]+\)|(?m:^\([\w-]+\)=)",
             "substitution": r"\{\{ *\w+ *\}\}",
+            "option of a prediction": r"(?m)^[> ]*- \[[ x]\].*$",
             "link": r"(?<!!)\[\s*\]\([^)]*\)|\[[^\]]*\]\(\s*\)|\]\((?!https?:|#)[^)]*\)",
         }.items():
             found += [f"{name} {match[0]!r}" for match in re.finditer(pattern, text)]
@@ -97,6 +98,7 @@ def test_notebook_is_no_larger_than_its_chapter(name: str) -> None:
         "$$\nx\n$$ (eq-a)",
         "(here)=\n# Title",
         "{{ version }}",
+        "> - [x] This one",
         "[](02-pictures.ipynb)",
         "[next](02-pictures.ipynb)",
         "[next]()",
@@ -213,6 +215,22 @@ def test_a_chapter_is_headed_by_its_number_and_the_way_to_its_page(book: Callabl
             "> **Predict**\n>\n> $$ x = y $$\n>\n> - a",
         ),
         ("```{exercise} Do\n:label: ex-here\n\nIt.\n```", "> **Exercise 1.1. Do**\n>\n> It."),
+        (
+            "```{exercise} Do\n:label: ex-here\n:difficulty: hard\n:minutes: 9\n\nIt.\n```",
+            "> **Exercise 1.1. Do (hard, 9 minutes)**\n>\n> It.",
+        ),
+        (
+            "```{predict}\nWhich\n{term}`loss`?\n\n- [ ] One\n- [x] *Two*\n- [ ] Three\n\nIt is {eq}`eq-intro`.\n```",
+            f"> **Predict**\n>\n> Which\n> [loss]({PUBLISHED}book/glossary.html#term-loss)?\n>\n"
+            "> - **a)** One\n> - **b)** *Two*\n> - **c)** Three\n\n"
+            "<details>\n<summary><b>What happens</b></summary>\n\n**b)** *Two*\n\n"
+            f"It is [(1)]({PUBLISHED}book/intro.html#equation-eq-intro).\n\n</details>",
+        ),
+        (
+            "```{predict}\nWhat?\n\nThis.\n\nAnd that.\n```",
+            "> **Predict**\n>\n> What?\n\n<details>\n<summary><b>What happens</b></summary>\n\n"
+            "This.\n\nAnd that.\n\n</details>",
+        ),
         ("```{include} quoted.md\n```", f"| a |\n| --- |\n| [loss]({PUBLISHED}book/glossary.html#term-loss) |"),
         ("```{literalinclude} code.py\n:pyobject: A.f\n```", "```python\ndef f(self):\n    return 1\n```"),
         (
