@@ -99,7 +99,7 @@ class Predict(SphinxDirective):
 
     def option(self, item: nodes.Element) -> prediction_option:
         """An item of the list as an option."""
-        paragraph = item.children[0] if len(item.children) == 1 else None
+        paragraph: Any = item.children[0] if len(item.children) == 1 else None
         first = paragraph.children[0] if isinstance(paragraph, nodes.paragraph) else None
         if not isinstance(first, nodes.Text) or not (box := OPTION.match(first.astext())):
             raise self.error("an option begins with [ ], or with [x] if it is the right one")
