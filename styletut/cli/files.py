@@ -270,5 +270,5 @@ def _is_run(path: Path) -> bool:
             return len(names) == 1 and {b"checkpoint_every", b"best_variable"} <= set(
                 re.findall(rb"checkpoint_every|best_variable", archive.read(names[0]))
             )
-    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, EOFError):
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError):
         return False

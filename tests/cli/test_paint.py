@@ -188,7 +188,8 @@ def test_the_memory_for_reading_a_picture_counts(
 ) -> None:
     monkeypatch.setattr(transfer, "stylize", None)
     Image.new("RGB", (6000, 6000)).save("large.png")
-    for words in (["large.png", pair[1]], [pair[0], "large.png"], [*pair, "--start", "large.png"]):
+    given = [["large.png", pair[1]], [pair[0], "large.png"]]
+    for words in (*given, [*pair, "--start", "large.png"], [*pair, "--refine", "large.png"]):
         assert main([*words, "-o", "out.png", *SHORT, "--max-memory", "200MB"]) == 1
         assert "over the 200 MB allowed" in capsys.readouterr().err
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_helpers import ENVIRONMENT, SHORT, pixels
+from cli_helpers import ENVIRONMENT, SHORT, draw, pixels
 
 from styletut import recipes
 from styletut.cli import main
+from styletut.cli.files import Picture
 from styletut.cli.manifest import read_manifest
 from styletut.cli.parser import painting_parser, recipe_options
 from styletut.cli.printing import format_value
-from styletut.cli.recipe import recipe_from
+from styletut.cli.recipe import named_recipe, parse_value, recipe_from, start_picture
+from styletut.errors import RecipeError
 from styletut.fields import Field
 
 
@@ -64,6 +68,9 @@ def test_every_option_reaches_its_field(pair: list[str]) -> None:
         ("noise_range=[-1, 1]", (-1.0, 1.0)),
         ('content_layers={"block4_conv1": 2}', {"relu4_1": 2.0}),
         ("weights=5", "5"),
+        ("style_scale=.5,1", (0.5, 1.0)),
+        ("style_scale=[0.5, 1]", (0.5, 1.0)),
+        ("strength=.5", 0.5),
     ],
 )
 def test_set_takes_json_or_plain_words(text: str, value: object) -> None:
@@ -71,6 +78,52 @@ def test_set_takes_json_or_plain_words(text: str, value: object) -> None:
     found = getattr(recipe, text.partition("=")[0])
     assert found == value
     assert isinstance(value, dict) or type(found) is type(value)
+
+
+def test_a_word_stays_a_word_where_the_field_holds_text_and_a_whole_number_is_no_fraction() -> None:
+    for name in ("optimizer", "network", "note", "weights"):
+        assert parse_value(name, "5") == "5" and parse_value(name, '"a"') == "a"
+    assert parse_value("seed", ".5") == ".5" and parse_value("seed", "5") == 5
+    assert parse_value("size", "9" * 18 + "x1") == (int("9" * 18), 1)
+    for text in ("9" * 19 + "x1", "1x" + "9" * 19, "x1"):
+        assert parse_value("size", text) == text
+    assert parse_value("style_scale", "own") == "own" and parse_value("note", "own,1") == "own,1"
+
+
+def test_the_last_word_for_a_field_counts_and_keeping_colours_may_be_said_twice() -> None:
+    parser = painting_parser()
+    assert recipe_from(parser.parse(["--set", "seed=2", "--set", "seed=3", "--seed", "1"])).seed == 3
+    for words in (["--keep-colours"], ["--keep-colours", "--colour", "luminance"]):
+        assert recipe_from(parser.parse(words)) == recipes.get().replace(colour="luminance")
+    with pytest.raises(RecipeError, match=re.escape("--keep-colours is --colour luminance: leave out one of them")):
+        recipe_from(parser.parse(["--keep-colours", "--colour", "histogram"]))
+    with pytest.raises(
+        RecipeError, match=re.escape("--set takes FIELD=VALUE, for example --set optimizer=adam, not 'seed'")
+    ):
+        recipe_from(parser.parse(["--set", "seed"]))
+
+
+def test_names_of_the_recipes_come_before_files_of_such_names() -> None:
+    for name in ("noise", "fast"):
+        os.rename(draw(f"{name}.png"), name)
+    assert start_picture("noise") is None and start_picture("nowhere.png") is None and start_picture(None) is None
+    assert start_picture("fast") == Picture("fast")
+    assert recipe_from(painting_parser().parse(["--start", "noise"])).start == "noise"
+    assert named_recipe("fast") == recipes.get("fast")
+
+
+def test_a_recipe_in_a_file_that_cannot_be_read_says_why() -> None:
+    Path("MINE.JSON").write_text(recipes.get("gatys").replace(note="größer").to_json(), encoding="utf-8")
+    assert named_recipe("MINE.JSON").note == "größer"
+    Path("latin.json").write_bytes(b"\xff")
+    Path("empty.json").write_bytes(b"")
+    for name, says in (
+        ("none.json", "cannot read the recipe 'none.json': No such file or directory"),
+        ("latin.json", "cannot read the recipe 'latin.json': 'utf-8' codec can't decode byte 0xff"),
+        ("empty.json", "the recipe 'empty.json' is not JSON: Expecting value: line 1 column 1"),
+    ):
+        with pytest.raises(RecipeError, match=f"^{re.escape(says)}"):
+            named_recipe(name)
 
 
 @pytest.mark.parametrize("field", recipes.fields(), ids=lambda field: field.name)
