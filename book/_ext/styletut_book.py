@@ -10,7 +10,7 @@
 - The rocket and the download button hand out the chapter in plain Markdown, from notebooks/.
 - The painter's scripts are written from `book/_page` and the module (`styletut.page`).
 - `live` places a figure that paints in the reader's browser.
-- `versions` makes a list of the packages that built the book.
+- `versions` makes a list of the packages that built the book, `prints` shows what a command prints.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ import hashlib
 import html
 import importlib.metadata
 import importlib.util
+import io
+import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -39,6 +44,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
+from styletut.cli import main
 from styletut.page import build
 from styletut.page.figures import figures
 
@@ -359,9 +365,39 @@ class Versions(SphinxDirective):
         return [nodes.paragraph(text=", ".join(found) + ".")]
 
 
+class Prints(SphinxDirective):
+    """What a command prints, from the command itself: run where the book is built."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """A block of text."""
+        try:
+            text = printed(self.arguments[0])
+        except ValueError as error:
+            raise self.error(str(error)) from None
+        return [nodes.literal_block(text, text, language="text")]
+
+
+def printed(command: str) -> str:
+    """What a command of styletut prints into a terminal of 80 columns without colours.
+
+    Raises:
+        ValueError: it is no such command, or does not end well.
+    """
+    program, *words = shlex.split(command)
+    terminal = mock.patch.dict(os.environ, COLUMNS="80", NO_COLOR="1", PYTHON_COLORS="0")
+    with terminal, redirect_stdout(io.StringIO()) as out:
+        if program != "styletut" or main(words):
+            raise ValueError(f"cannot show what {command!r} prints")
+    return out.getvalue().rstrip()
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("versions", Versions)
+    app.add_directive("prints", Prints)
     app.add_directive("live", LiveFigure)
     app.add_node(live_figure, html=(open_live_figure, close_live_figure))
     register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)

@@ -12,12 +12,15 @@ MISTAKE, INCOMPLETE, BUG, INTERRUPTED = 1, 3, 70, 130
 EXIT_CODES = """\
 exit codes:
   0    everything was done
-  1    something you gave does not work; one line says what, and nothing was written
+  1    something you gave does not work; one line says what, and nothing was
+       written
   2    the command was not understood
-  3    not all went well, and a line says what: a run diverged (its best picture was saved), some of several pictures
-       failed, or a picture was saved under another name than was asked for, or something beside it was not saved
+  3    not all went well, and a line says what: a run diverged (its best picture
+       was saved), some of several pictures failed, or a picture was saved under
+       another name than was asked for, or something beside it was not saved
   70   a bug in styletut
-  130  interrupted with Ctrl-C, SIGTERM or SIGHUP (the best picture so far was saved)
+  130  interrupted with Ctrl-C, SIGTERM or SIGHUP (the best picture so far was
+       saved)
 """
 OUT_OF_MEMORY = "out of memory: choose a smaller --size, or --precision bfloat16"
 _INSTALL_TORCH = "https://pytorch.org/get-started/locally"

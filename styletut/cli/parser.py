@@ -18,29 +18,41 @@ from .printing import format_value, print_result
 
 _EXAMPLES = """\
 which pictures:
-  CONTENT and STYLE are each a picture file, a folder of them, or sample:NAME (`styletut samples` lists those).
-  The last one named is the style, unless styles are given with -s: then all that are named are contents.
-  Every content is painted in every style; with --style-weights all styles are blended into one, and with --mask each
-  is painted in its region. Of a mask with transparency the opaque part counts as white.
+  CONTENT and STYLE are each a picture file, a folder of them, or sample:NAME
+  (`styletut samples` lists those). The last one named is the style, unless
+  styles are given with -s: then all that are named are contents. Every content
+  is painted in every style; with --style-weights all styles are blended into
+  one, and with --mask each is painted in its region. Of a mask with
+  transparency the opaque part counts as white.
 
 where to:
-  -o names the file (.png .jpg .webp .tif) for one picture, the folder for several; a new folder is made. Without -o,
-  and in a folder, a picture is called CONTENT-STYLE.png. No picture that is read is ever replaced, and an older
-  output only once the new one is complete.
+  -o names the file (.png .jpg .webp .tif) for one picture, the folder for
+  several; a new folder is made. Without -o, and in a folder, a picture is
+  called CONTENT-STYLE.png. No picture that is read is ever replaced, and an
+  older output only once the new one is complete.
 
 examples:
   styletut photo.jpg painting.jpg -o out.png
-  styletut sample:cat sample:starry_night --size 256        try it with pictures that come along
   styletut photo.jpg painting.jpg --style-weight 3 --steps 400 -o out.png
   styletut photo.jpg painting.jpg --keep-colours -o out.png
   styletut photo.jpg -s waves.png -s fire.jpg --style-weights 2,1 -o blend.png
-  styletut photo.jpg -s sea.png -s sky.png --mask low.png --mask high.png --protect faces.png -o two.png
-  styletut holiday/ painting.jpg -o painted/                every picture of a folder
-  styletut photo.jpg painting.jpg --size 2000 --dry-run     how long would it take?
-  styletut photo.jpg painting.jpg --checkpoint run.pt -o out.png; styletut resume run.pt -o out.png
-  styletut other.jpg painting.jpg -r out.png                as out.png was made
-  styletut photo.jpg painting.jpg -r out.png --refine out.png --content-weight .3 -o next.png
-                                                            go on from out.png with one setting changed
+  try it with pictures that come along:
+    styletut sample:cat sample:starry_night --size 256
+  a style a region, and where the photograph is kept:
+    styletut photo.jpg -s sea.png -s sky.png --mask low.png --mask high.png \\
+        --protect faces.png -o two.png
+  every picture of a folder:
+    styletut holiday/ painting.jpg -o painted/
+  how long would it take?
+    styletut photo.jpg painting.jpg --size 2000 --dry-run
+  save the run as it goes, and go on with it:
+    styletut photo.jpg painting.jpg --checkpoint run.pt -o out.png
+    styletut resume run.pt -o out.png
+  as out.png was made:
+    styletut other.jpg painting.jpg -r out.png
+  go on from out.png with one setting changed:
+    styletut photo.jpg painting.jpg -r out.png --refine out.png \\
+        --content-weight .3 -o next.png
 
 other commands (COMMAND --help says more; a file of such a name is ./NAME):
   styletut recipes [NAME]      the named recipes, or all fields of one
@@ -50,11 +62,25 @@ other commands (COMMAND --help says more; a file of such a name is ./NAME):
   styletut info PICTURE        how a picture was made
   styletut resume RUN.pt       go on with an interrupted run
   styletut texture STYLE       a texture from a style alone, which may tile
-  styletut sheet PHOTO STYLES  a contact sheet: one photograph in many styles, or over a grid of settings
-  styletut studio [PHOTO] [PAINTING]  the studio in a browser: choose, paint, steer and compare
+  styletut sheet PHOTO STYLES  a contact sheet: one photograph in many styles,
+                               or over a grid of settings
+  styletut studio [PHOTO] [PAINTING]
+                               the studio in a browser: choose, paint, steer
+                               and compare
 """
 _METAVARS = {"number": "X", "whole": "N"}
 """What values of a kind are called, where the field does not say."""
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Texts in the lines they are written in; options as Python 3.13 shows them, on older versions too."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """`-o, --output OUT`, not `-o OUT, --output OUT`."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,7 +92,7 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog=epilog,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Formatter,
             **options,
         )
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -197,8 +223,8 @@ def add_recipe_options(parser: Parser, *, describe: bool, default: str | None = 
 
     group = parser.add_argument_group(
         "recipe",
-        "Every default is the recipe's; `styletut recipes NAME` shows all of one, `styletut recipes --fields` what its "
-        "fields mean.",
+        "Every default is the recipe's; `styletut recipes NAME` shows all of one,\n"
+        "`styletut recipes --fields` what its fields mean.",
     )
     names, first = ", ".join(recipes.names()), recipes.names()[0]
     what = f"{names}; or a .json file, or a picture that styletut made (default: {default or first})"

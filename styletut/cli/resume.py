@@ -49,7 +49,9 @@ def resume_command(argv: list[str]) -> int:
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(
-        "styletut resume", "Go on with a run that --checkpoint saved, to the picture it would have come to."
+        "styletut resume",
+        "Go on with a run that --checkpoint saved, to the picture it would have come to.",
+        usage="styletut resume [options] RUN.pt",
     )
     parser.add_argument("checkpoint", metavar="RUN.pt", help="the saved run, which is kept up to date")
     add_run_options(parser)

@@ -24,19 +24,27 @@ if TYPE_CHECKING:
     from ..transfer import Estimate
 
 _EXAMPLES = """\
-PHOTO is a picture file or sample:NAME; a STYLE is that too, or a folder of pictures.
+PHOTO is a picture file or sample:NAME; a STYLE is that too, or a folder of
+pictures.
 
-Each picture of the sheet has a label, and the command that makes it at full quality: by the default recipe, or by the
-one that -r names, with all other options that were given but --size and --steps, which are those of the sheet. The
-commands are printed too, and are in the sheet's metadata. A style that cannot be read costs its own picture only.
-Ctrl-C writes the sheet with the pictures that are finished.
+Each picture of the sheet has a label, and the command that makes it at full
+quality: by the default recipe, or by the one that -r names, with all other
+options that were given but --size and --steps, which are those of the sheet.
+The commands are printed too, and are in the sheet's metadata. A style that
+cannot be read costs its own picture only. Ctrl-C writes the sheet with the
+pictures that are finished.
 
 examples:
-  styletut sheet photo.jpg paintings/ -o sheet.png          one photograph in all styles of a folder
-  styletut sheet photo.jpg painting.jpg --vary content-weight=.03,.1,.3
-  styletut sheet photo.jpg painting.jpg --vary style-loss=relative,mean-covariance --vary content-weight=.03,.1,.3
-  styletut sheet photo.jpg a.jpg b.jpg --vary recipe=fast,gatys --size 256 --dry-run
-  styletut sheet photo.jpg paintings/ --protect faces.png   with the faces kept in every style
+  one photograph in all styles of a folder:
+    styletut sheet photo.jpg paintings/ -o sheet.png
+  with the faces kept in every style:
+    styletut sheet photo.jpg paintings/ --protect faces.png
+  over one setting, or two:
+    styletut sheet photo.jpg painting.jpg --vary content-weight=.03,.1,.3
+    styletut sheet photo.jpg painting.jpg --vary content-weight=.03,.1,.3 \\
+        --vary style-loss=relative,mean-covariance
+  which pictures would it have, and how long would it take?
+    styletut sheet photo.jpg a.jpg b.jpg --vary recipe=fast,gatys --dry-run
 """
 
 
@@ -101,7 +109,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, str, list[str]]:
     """The options, the photograph and the styles, as far as they can be understood without torch."""
     parser = Parser(
         "styletut sheet",
-        "Paint a contact sheet: one photograph in several styles, or over a grid of settings, small and labelled.",
+        "Paint a contact sheet: one photograph in several styles, or over a grid of\nsettings, small and labelled.",
         _EXAMPLES,
         usage="styletut sheet [options] PHOTO STYLE [STYLE ...]",
     )

@@ -17,8 +17,13 @@ from .recipe import named_recipe, parse_value
 
 def recipes_command(argv: list[str]) -> int:
     """The command ``styletut recipes``."""
-    parser = Parser("styletut recipes", "The named recipes, or all fields of one.")
-    parser.add_argument("name", nargs="?", help="a recipe, a .json file, or a picture that styletut made")
+    parser = Parser(
+        "styletut recipes",
+        "The named recipes, or all fields of one.",
+        usage="styletut recipes [options] [NAME]",
+    )
+    what = "a recipe, a .json file, or a picture that styletut made"
+    parser.add_argument("name", nargs="?", metavar="NAME", help=what)
     parser.add_argument("--json", action="store_true", help="as JSON; of one recipe, what -r FILE.json takes")
     parser.add_argument("--fields", action="store_true", help="what each field means and may hold")
     args = parser.parse(argv)
@@ -49,8 +54,12 @@ def _describe_fields() -> str:
 
 def layers_command(argv: list[str]) -> int:
     """The command ``styletut layers``."""
-    parser = Parser("styletut layers", "The layers of a network, in the order of the forward pass.")
-    parser.add_argument("network", nargs="?", help="vgg16 or vgg19 (the default)")
+    parser = Parser(
+        "styletut layers",
+        "The layers of a network, in the order of the forward pass.",
+        usage="styletut layers [options] [NETWORK]",
+    )
+    parser.add_argument("network", nargs="?", metavar="NETWORK", help="vgg16 or vgg19 (the default)")
     args = parser.parse(argv)
     from .. import vgg
 
@@ -63,8 +72,12 @@ def layers_command(argv: list[str]) -> int:
 
 def samples_command(argv: list[str]) -> int:
     """The command ``styletut samples``."""
-    parser = Parser("styletut samples", "The pictures that come along; elsewhere they are called sample:NAME.")
-    parser.add_argument("name", nargs="?", help="say more of this one")
+    parser = Parser(
+        "styletut samples",
+        "The pictures that come along; elsewhere they are called sample:NAME.",
+        usage="styletut samples [options] [NAME]",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="say more of this one")
     parser.add_argument("-o", "--output", metavar="OUT", help="write it to this file")
     parser.add_argument("--size", help="pixels of the longer side, or ROWSxCOLS (default: its own)")
     args = parser.parse(argv)
@@ -100,8 +113,12 @@ def _write_sample(name: str, output: Path, size: str | None, quiet: bool) -> Non
 
 def info_command(argv: list[str]) -> int:
     """The command ``styletut info``."""
-    parser = Parser("styletut info", "How a picture was made, from what styletut wrote into it.")
-    parser.add_argument("picture")
+    parser = Parser(
+        "styletut info",
+        "How a picture was made, from what styletut wrote into it.",
+        usage="styletut info [options] PICTURE",
+    )
+    parser.add_argument("picture", metavar="PICTURE", help="a picture, or a contact sheet, that styletut made")
     parser.add_argument("--json", action="store_true", help="all of it, as JSON; -r FILE.json takes it as a recipe")
     args = parser.parse(argv)
     if (calls := sheet_commands(args.picture)) is not None:

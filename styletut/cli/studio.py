@@ -24,14 +24,17 @@ FRONTS = {"voila": "voila/render/{}", "jupyterlab": "doc/tree/{}", "notebook": "
 PATIENCE = 10  # seconds that the server has to end
 
 _EXAMPLES = """\
-PHOTO and PAINTING are picture files or sample:NAME; what is not given is chosen in the studio. Pictures are saved where
-the command was started. With voila the studio opens as an app; in JupyterLab or Notebook, run its cell: Shift+Enter.
-The server listens on this machine only and asks for the token that is in its address. Ctrl-C ends it, and the studio.
+PHOTO and PAINTING are picture files or sample:NAME; what is not given is chosen
+in the studio. Pictures are saved where the command was started. With voila the
+studio opens as an app; in JupyterLab or Notebook, run its cell: Shift+Enter.
+The server listens on this machine only and asks for the token that is in its
+address. Ctrl-C ends it, and the studio.
 
 examples:
   styletut studio
   styletut studio photo.jpg painting.jpg --recipe draft
-  styletut studio --no-browser          print the address, for a browser of your choice
+  print the address, for a browser of your choice:
+    styletut studio --no-browser
 """
 
 

@@ -27,12 +27,15 @@ from .recipe import changes_from, named_recipe, parse_value, start_picture
 from .save import Target, finish
 
 _EXAMPLES = """\
-STYLE is a picture file or sample:NAME. Without -o the texture is called STYLE-texture.png. It starts from noise, unless
---start names a picture. --size PIXELS makes a square, ROWSxCOLS any rectangle, own one of the style's size.
+STYLE is a picture file or sample:NAME. Without -o the texture is called
+STYLE-texture.png. It starts from noise, unless --start names a picture.
+--size PIXELS makes a square, ROWSxCOLS any rectangle, own one of the style's
+size.
 
 examples:
   styletut texture painting.jpg --size 768x1024 -o texture.png
-  styletut texture sample:waves --size 512 --seamless -o tile.png     its edges meet when it is laid side by side
+  its edges meet when it is laid side by side:
+    styletut texture sample:waves --size 512 --seamless -o tile.png
 """
 
 

@@ -1,7 +1,8 @@
-"""The directive `live` in a small book: what stands in the page, and what the page loads."""
+"""The directives `live` and `prints` in a small book: what stands in the page, and what the page loads."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -40,3 +41,9 @@ def test_a_live_figure_is_placed_and_only_its_page_loads_the_script_that_offers_
 )
 def test_a_live_figure_that_is_none_is_a_warning(built: Any, text: str, message: str) -> None:
     assert message in built(text)[2]
+
+
+def test_what_a_command_prints_stands_in_the_page(built: Any) -> None:
+    page, _, warnings = built("```{prints} styletut info --help\n```\n\n```{prints} styletut inof cat\n```")
+    assert "<pre>usage: styletut info [options] PICTURE\n\nHow a picture was made" in re.sub("</?span[^>]*>", "", page)
+    assert warnings.count("cannot show what 'styletut inof cat' prints") == 1 and "Traceback" not in warnings

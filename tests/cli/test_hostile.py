@@ -376,7 +376,7 @@ def test_an_option_that_means_nothing_gives_one_line(
         (["samples", "cat", "-o", "cat.png", "--size", "0"], "above 0"),
         (["samples", "cat", "-o", "cat.png", "--size", "wide"], "above 0"),
         (["samples", "waves", "-o", "waves.png", "--size", "999999"], "pixels"),
-        (["info"], "required: picture"),
+        (["info"], "required: PICTURE"),
         (["info", "photo.png"], "'photo.png' does not say how it was made"),
         (["info", "."], "is a folder"),
         (["resume"], "required: RUN.pt"),
