@@ -28,7 +28,13 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 tmp_path / "trees",
                 "html",
                 confoverrides={
-                    "extensions": ["myst_parser", "sphinx.ext.autodoc", "styletut_book", "styletut_ask"],
+                    "extensions": [
+                        "myst_parser",
+                        "sphinx.ext.autodoc",
+                        "styletut_book",
+                        "styletut_ask",
+                        "styletut_example",
+                    ],
                     "html_theme": "basic",
                 },
                 status=None,

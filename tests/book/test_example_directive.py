@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sphinx.application import Sphinx
 from styletut_example import last_value
 
 from styletut.teach import figures
@@ -16,23 +15,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "book/api/figures.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def built(tmp_path: Path) -> Any:
-    """Build a page, and return its HTML and the warnings."""
-
-    def built(text: str) -> tuple[str, str]:
-        (tmp_path / "index.md").write_text(f"# One\n\n{text}\n", encoding="utf-8")
-        warnings, chosen = tmp_path / "warnings.txt", {"extensions": ["myst_parser", "styletut_example"]}
-        places = (tmp_path, None, tmp_path / "html", tmp_path / "trees", "html")
-        with warnings.open("w", encoding="utf-8") as said:
-            Sphinx(*places, confoverrides=chosen, status=None, warning=said).build()
-        return (tmp_path / "html/index.html").read_text(encoding="utf-8"), warnings.read_text(encoding="utf-8")
-
-    return built
-
-
 def test_an_example_shows_its_code_and_what_it_gives(built: Any) -> None:
-    page, warnings = built("""```{example}
+    page, _, warnings = built("""```{example}
 :alt: A grey square
 
 import torch
@@ -53,7 +37,7 @@ figures.divider(grey, 1 - grey)
 
 @pytest.mark.parametrize("code", ["1 + 1", "x = 1", "nobody", "1 /"])
 def test_an_example_without_a_figure_is_an_error(code: str, built: Any) -> None:
-    _, warnings = built(f"```{{example}}\n{code}\n```")
+    _, _, warnings = built(f"```{{example}}\n{code}\n```")
     assert "this example gives no figure" in warnings and "index.md:3" in warnings
 
 
