@@ -36,8 +36,10 @@ import torch
 from torch import Tensor
 
 from .. import __version__, objective
+from ..control.masks import Masks
 from ..engine.devices import device_name, pick_device
 from ..engine.drive import iterate
+from ..engine.run import Run
 from ..engine.scales import style_at
 from ..errors import DivergenceWarning, StyletutError, did_you_mean
 from ..images import load_image
@@ -69,16 +71,20 @@ class Task:
 
     ``content`` and ``style`` have their working size; ``start`` is the picture to begin from, where it is none of the
     recipe's, and ``after`` the name of the run that gave it. With ``converge`` it ends when it has converged, else only
-    after all its steps.
+    after all its steps. ``style`` may be several; ``style_weights``, ``masks`` and ``content_mask`` are those of
+    `stylize`.
     """
 
     name: str
     content: Tensor
-    style: Tensor | None
+    style: Tensor | list[Tensor] | None
     recipe: Recipe
     start: Tensor | None = None
     after: str | None = None
     converge: bool = True
+    style_weights: list[float] | None = None
+    masks: list[Tensor] | None = None
+    content_mask: Tensor | None = None
 
     @property
     def evaluations(self) -> int:
@@ -94,20 +100,42 @@ class Task:
         """What was asked for, as plain values: pictures by their size, means and deviations."""
         defaults = {field.name: field.default for field in recipe_fields()}
         changed = {name: value for name, value in self.recipe.to_dict().items() if value != defaults[name]}
-        pictures = {"content": self.content, "style": self.style, "start": self.start}
-        described = {name: _describe(picture) for name, picture in pictures.items() if picture is not None}
-        return plain({**described, "after": self.after, "converge": self.converge, "recipe": changed})
+        described = {name: _describe(picture) for name, picture in self.pictures().items()}
+        weights = {} if self.style_weights is None else {"style_weights": self.style_weights}
+        return plain({**described, **weights, "after": self.after, "converge": self.converge, "recipe": changed})
+
+    def pictures(self) -> dict[str, Tensor]:
+        """All that it is given, masks too, by what they are called."""
+        given = {"content": [self.content], "style": self.styles, "start": [self.start]}
+        given |= {"mask": self.masks or [], "content_mask": [self.content_mask]}
+        return {
+            f"{name} {i}" if i > 1 else name: picture
+            for name, pictures in given.items()
+            for i, picture in enumerate(pictures, 1)
+            if picture is not None
+        }
+
+    @property
+    def styles(self) -> list[Tensor]:
+        """The style pictures."""
+        return self.style if isinstance(self.style, list) else [] if self.style is None else [self.style]
+
+    def iterate(self) -> Run:
+        """The transfer, to be run."""
+        steer = {"style_weights": self.style_weights, "masks": self.masks, "content_mask": self.content_mask}
+        return iterate(self.content, self.style, self.recipe, start=self.start, **steer)
 
     def key(self) -> str:
         """Differs for any two tasks that differ in more than their name."""
-        digest = hashlib.sha256(json.dumps([__version__, self.recipe.to_dict(), self.converge]).encode())
-        for picture in (self.content, self.style, self.start):
-            digest.update(b"none" if picture is None else str(picture.shape).encode() + picture.numpy().tobytes())
+        settings = [__version__, self.recipe.to_dict(), self.converge, self.style_weights]
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        for name, picture in self.pictures().items():
+            digest.update(f"{name} {picture.shape}".encode() + picture.numpy().tobytes())
         return digest.hexdigest()
 
     def first_losses(self, count: int = FIRST) -> list[float]:
         """The total losses of its first evaluations."""
-        steps = iterate(self.content, self.style, self.recipe, start=self.start)
+        steps = self.iterate()
         return [step.losses["total"] for _, step in zip(range(count), steps, strict=False)]
 
 
@@ -143,9 +171,12 @@ class Outcome:
         """What was minimised, for measuring it elsewhere."""
         task, device, styles = self.task, pick_device(), list[Tensor]()
         network = _network(task.recipe)
-        if task.style is not None and network is not None:
-            styles.append(style_at(task.style, task.size, task.recipe, network.minimum_side).to(device))
-        return objective.build(task.content.to(device), styles, task.recipe, network=network)
+        if network is not None:
+            styles = [style_at(each, task.size, task.recipe, network.minimum_side).to(device) for each in task.styles]
+        masks = Masks(task.masks, content=task.content_mask)
+        return objective.build(
+            task.content.to(device), styles, task.recipe, network=network, style_weights=task.style_weights, masks=masks
+        )
 
     @torch.no_grad()
     def loss(self, picture: Tensor) -> float:
@@ -172,7 +203,7 @@ class Outcome:
 
 def compute(task: Task, watch: Callable[[list[float]], object] | None = None) -> Outcome:
     """Carry out a task; ``watch`` is called with the losses so far, after each evaluation."""
-    steps = iterate(task.content, task.style, task.recipe, start=task.start)
+    steps = task.iterate()
     curve: list[float] = []
     losses: dict[str, float] = {}
     with warnings.catch_warnings():
@@ -216,22 +247,27 @@ class Runner:
         self,
         name: str,
         content: Tensor,
-        style: Tensor | None,
+        style: Tensor | list[Tensor] | None,
         recipe: Recipe,
         *,
         start: Outcome | str | None = None,
         converge: bool = True,
+        style_weights: list[float] | None = None,
+        masks: list[Tensor] | None = None,
+        content_mask: Tensor | None = None,
         **changes: Any,
     ) -> Outcome:
         """The outcome of one transfer.
 
         Args:
             name: unique in the experiment; what the stored results call it.
-            content, style: pictures (1, 3, H, W) of the size that they are to have; style None if the recipe has none.
+            content, style: pictures (1, 3, H, W) of the size that they are to have; style None if the recipe has none,
+                or several.
             recipe: its ``size`` must be None, and its scales one of 1.0: an evaluation is always one of these pictures.
             start: one of the recipe's starts; or an earlier outcome, to go on from its picture, which is rounded to 8
                 bits as it is stored.
             converge: end when it has converged; else all steps are taken.
+            style_weights, masks, content_mask: as `stylize` takes them; masks are (1, 1, H, W), of the content's size.
             **changes: fields of the recipe to change; ``steps`` are the most that it takes.
 
         Raises:
@@ -247,7 +283,8 @@ class Runner:
                 f"run {name!r} changes the size of its pictures: load them at one size, with size=None and one scale"
             )
         after, begin = (None, None) if start is None else (start.task.name, self.begin(start))
-        outcome = self.outcome(Task(name, content, style, recipe, begin, after, converge))
+        steer = {"style_weights": style_weights, "masks": masks, "content_mask": content_mask}
+        outcome = self.outcome(Task(name, content, style, recipe, begin, after, converge, **steer))
         self.outcomes[name] = outcome
         return outcome
 

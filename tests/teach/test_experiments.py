@@ -127,6 +127,23 @@ def test_the_picture_is_that_of_the_lowest_loss(photo: Tensor, painting: Tensor,
     assert outcome.unweighted("style") == pytest.approx(parts / 3)
 
 
+def test_a_run_takes_several_styles_and_masks(photo: Tensor, painting: Tensor, tiny: Weights) -> None:
+    recipe = st.recipes.get("fast").replace(size=None, scales=((1.0, 4),), weights=tiny, precision="float32")
+    left = torch.zeros(1, 1, 32, 40)
+    left[..., :16] = 1
+    styles, steer = [painting, painting.flip(1)], {"masks": [left, 1 - left], "style_weights": [1.0, 3.0]}
+    factors = 1 + 9 * left
+    outcome = Runner()("one", photo, styles, recipe, content_mask=factors, **steer)
+    wanted = st.stylize(photo, styles, recipe, content_mask=factors, progress=False, **steer)
+    assert outcome.curve == [step["losses"]["total"] for step in wanted.history]
+    assert outcome.loss(outcome.picture) == pytest.approx(outcome.best, rel=1e-4)
+    record = outcome.record()
+    assert record["style_weights"] == [1.0, 3.0]
+    assert [record[name]["mean"] for name in ("mask", "mask 2", "content_mask")] == [[0.4], [0.6], [4.6]]
+    assert record["style"]["mean"] == record["style 2"]["mean"][::-1]
+    assert outcome.task.first_losses(2) == outcome.curve[:2]
+
+
 def test_a_run_that_diverged_says_so_and_keeps_its_best_picture() -> None:
     wild = SMOOTH.replace(learning_rate=1e6, steps=30)
     outcome = experiments.compute(Task("wild", torch.rand(1, 3, 8, 8), None, wild))
@@ -162,6 +179,10 @@ def test_what_is_kept_of_a_run_depends_on_all_that_decides_it() -> None:
         Task("one", picture, None, SMOOTH, start=picture),
         Task("one", picture, None, SMOOTH.replace(seed=1)),
         Task("one", picture, None, SMOOTH, converge=False),
+        Task("one", picture, [picture, picture], SMOOTH),
+        Task("one", picture, [picture, picture], SMOOTH, style_weights=[1.0, 2.0]),
+        Task("one", picture, [picture, picture], SMOOTH, masks=[picture[:, :1], picture[:, 1:2]]),
+        Task("one", picture, None, SMOOTH, content_mask=picture[:, :1]),
     ]
     assert Task("another name", picture.clone(), None, SMOOTH).key() == task.key()
     assert len({each.key() for each in [task, *others]}) == 1 + len(others)
