@@ -7,14 +7,14 @@ picture in the painting's colours, and the photograph.
 import styletut as st
 
 PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harvest"))
-SMALL = {"pairs": PAIRS[:1], "size": 100, "most": 6}
+SMALL = {"pairs": PAIRS[:1], "size": 100, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
     size=None, scales=((1.0, 1),), precision="float32"
 )
 
 
-def colour(run, pairs=PAIRS, size=160, most=120):
+def colour(run, pairs=PAIRS, size=160, steps=62):
     done, photos, paintings = {}, {}, {}
     for content, style in pairs:
         photos[content] = st.samples.load(content, size)
@@ -22,7 +22,7 @@ def colour(run, pairs=PAIRS, size=160, most=120):
         for method in ("style", *st.colour.METHODS):
             done[content, method] = run(
                 f"{content}, {method}", photos[content], paintings[content], RECIPE,
-                colour=method, steps=most,
+                colour=method, steps=steps, converge=False,
             )
     made = {(c, method, "before"): outcome.picture for (c, method), outcome in done.items()}
     for content, photo in photos.items():
@@ -47,12 +47,12 @@ def judged(picture, photo, painting):
         "palette": st.evaluate.palette_distance(picture, photo),
         "in place": (chroma - other[:, 1:]).norm(dim=1).mean(),
         "strokes": st.evaluate.style_distance(grey, st.colour.luminance(painting, picture)),
-        "lightness changes": steps(lab[:, :1]),
-        "colour changes": steps(chroma),
+        "lightness changes": changes(lab[:, :1]),
+        "colour changes": changes(chroma),
     }
 
 
-def steps(channels):
+def changes(channels):
     """The mean difference between neighbours."""
     across, down = channels.diff(dim=3).norm(dim=1), channels.diff(dim=2).norm(dim=1)
     return (across.mean() + down.mean()) / 2

@@ -14,14 +14,14 @@ PLACES = {  # row and column of the middle, half the height and width, as shares
     "cat": (0.38, 0.38, 0.22, 0.13),
     "astronaut": (0.21, 0.46, 0.19, 0.14),
 }
-SMALL = {"pairs": PAIRS[:1], "size": 100, "most": 6}
+SMALL = {"pairs": PAIRS[:1], "size": 100, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
     size=None, scales=((1.0, 1),), precision="float32"
 )
 
 
-def protect(run, pairs=PAIRS, size=160, most=120):
+def protect(run, pairs=PAIRS, size=160, steps=62):
     done, photos, paintings, masks = {}, {}, {}, {}
     for content, style in pairs:
         photo = photos[content] = st.samples.load(content, size)
@@ -35,7 +35,7 @@ def protect(run, pairs=PAIRS, size=160, most=120):
         for way, factors in ways.items():
             done[content, way] = run(
                 f"{content}, {way}", photo, paintings[content], RECIPE,
-                content_mask=factors, steps=most,
+                content_mask=factors, steps=steps, converge=False,
             )
     rows = []
     for (content, way), outcome in done.items():

@@ -7,14 +7,14 @@ judges each picture by the painting at all three sizes. Control: the photograph.
 import styletut as st
 
 PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harvest"))
-SMALL = {"pairs": PAIRS[:1], "scales": (0.7, 2.0), "size": 132, "most": 6}
+SMALL = {"pairs": PAIRS[:1], "scales": (0.7, 2.0), "size": 132, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
     size=None, scales=((1.0, 1),), precision="float32"
 )
 
 
-def scale(run, pairs=PAIRS, scales=(0.6, 1.0, 2.0), size=160, most=120):
+def scale(run, pairs=PAIRS, scales=(0.6, 1.0, 2.0), size=160, steps=62):
     done, photos, paintings = {}, {}, {}
     for content, style in pairs:
         photos[content] = st.samples.load(content, size)
@@ -22,7 +22,7 @@ def scale(run, pairs=PAIRS, scales=(0.6, 1.0, 2.0), size=160, most=120):
         for share in scales:
             done[content, share] = run(
                 f"{content}, style scale {share:g}", photos[content], paintings[content],
-                RECIPE, style_scale=share, steps=most,
+                RECIPE, style_scale=share, steps=steps, converge=False,
             )
     made = {(c, f"{share:g}"): outcome.picture for (c, share), outcome in done.items()}
     made |= {(content, "photograph"): photo for content, photo in photos.items()}

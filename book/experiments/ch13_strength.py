@@ -7,14 +7,14 @@ picture laid over the photograph, as transparent as the strength says.
 import styletut as st
 
 PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harvest"))
-SMALL = {"pairs": PAIRS[:1], "strengths": (0.5, 1.0), "size": 100, "most": 6}
+SMALL = {"pairs": PAIRS[:1], "strengths": (0.5, 1.0), "size": 100, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
     size=None, scales=((1.0, 1),), precision="float32"
 )
 
 
-def strength(run, pairs=PAIRS, strengths=(0.25, 0.5, 0.75, 1.0), size=160, most=120):
+def strength(run, pairs=PAIRS, strengths=(0.25, 0.5, 0.75, 1.0), size=160, steps=62):
     done, photos, paintings = {}, {}, {}
     for content, style in pairs:
         photos[content] = st.samples.load(content, size)
@@ -22,7 +22,7 @@ def strength(run, pairs=PAIRS, strengths=(0.25, 0.5, 0.75, 1.0), size=160, most=
         for share in strengths:
             done[content, share] = run(
                 f"{content}, strength {share:g}", photos[content], paintings[content],
-                RECIPE, strength=share, steps=most,
+                RECIPE, strength=share, steps=steps, converge=False,
             )
     made = {(c, "strength", share): outcome.picture for (c, share), outcome in done.items()}
     for content, share in done:

@@ -13,14 +13,14 @@ TRIPLES = (
     ("cat", "night_cafe", "starry_night"),
     ("astronaut", "harvest", "night_cafe"),
 )
-SMALL = {"triples": TRIPLES[:1], "size": 132, "most": 6}
+SMALL = {"triples": TRIPLES[:1], "size": 132, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
     size=None, scales=((1.0, 1),), precision="float32"
 )
 
 
-def styles(run, triples=TRIPLES, size=160, most=120):
+def styles(run, triples=TRIPLES, size=160, steps=62):
     done, paintings = {}, {}
     for content, *names in triples:
         photo = st.samples.load(content, size)
@@ -34,7 +34,8 @@ def styles(run, triples=TRIPLES, size=160, most=120):
         }
         for way, (style, options) in ways.items():
             done[content, way] = run(
-                f"{content}, {way}", photo, style, RECIPE, steps=most, **options
+                f"{content}, {way}", photo, style, RECIPE,
+                steps=steps, converge=False, **options,
             )
     return [
         {"content": content, "way": way}

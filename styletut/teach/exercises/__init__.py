@@ -7,7 +7,22 @@ gets that hint. Tests then check the right answer and each slip of the row.
 
 from __future__ import annotations
 
-from . import depth, features, first, gallery, gpu, gram, large, layers, losses, optimisers, pictures, recipes, starts
+from . import (
+    depth,
+    features,
+    first,
+    gallery,
+    gpu,
+    gram,
+    large,
+    layers,
+    losses,
+    optimisers,
+    pictures,
+    recipes,
+    starts,
+    steering,
+)
 from .kinds import Function, Value
 
 EXERCISES: dict[str, Value | Function] = {
@@ -25,6 +40,7 @@ EXERCISES: dict[str, Value | Function] = {
         gpu,
         recipes,
         large,
+        steering,
         gallery,
     )
     for label, exercise in chapter.EXERCISES.items()
