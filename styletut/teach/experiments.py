@@ -27,7 +27,7 @@ import os
 import platform
 import tokenize
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,13 @@ class Task:
 
     def pictures(self) -> dict[str, Tensor]:
         """All that it is given, masks too, by what they are called."""
-        given = {"content": [self.content], "style": self.styles, "start": [self.start]}
-        given |= {"mask": self.masks or [], "content_mask": [self.content_mask]}
+        given: dict[str, Sequence[Tensor | None]] = {
+            "content": [self.content],
+            "style": self.styles,
+            "start": [self.start],
+            "mask": self.masks or [],
+            "content_mask": [self.content_mask],
+        }
         return {
             f"{name} {i}" if i > 1 else name: picture
             for name, pictures in given.items()
@@ -122,8 +127,15 @@ class Task:
 
     def iterate(self) -> Run:
         """The transfer, to be run."""
-        steer = {"style_weights": self.style_weights, "masks": self.masks, "content_mask": self.content_mask}
-        return iterate(self.content, self.style, self.recipe, start=self.start, **steer)
+        return iterate(
+            self.content,
+            self.style,
+            self.recipe,
+            start=self.start,
+            style_weights=self.style_weights,
+            masks=self.masks,
+            content_mask=self.content_mask,
+        )
 
     def key(self) -> str:
         """Differs for any two tasks that differ in more than their name."""
@@ -283,8 +295,8 @@ class Runner:
                 f"run {name!r} changes the size of its pictures: load them at one size, with size=None and one scale"
             )
         after, begin = (None, None) if start is None else (start.task.name, self.begin(start))
-        steer = {"style_weights": style_weights, "masks": masks, "content_mask": content_mask}
-        outcome = self.outcome(Task(name, content, style, recipe, begin, after, converge, **steer))
+        task = Task(name, content, style, recipe, begin, after, converge, style_weights, masks, content_mask)
+        outcome = self.outcome(task)
         self.outcomes[name] = outcome
         return outcome
 

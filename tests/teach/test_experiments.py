@@ -131,7 +131,8 @@ def test_a_run_takes_several_styles_and_masks(photo: Tensor, painting: Tensor, t
     recipe = st.recipes.get("fast").replace(size=None, scales=((1.0, 4),), weights=tiny, precision="float32")
     left = torch.zeros(1, 1, 32, 40)
     left[..., :16] = 1
-    styles, steer = [painting, painting.flip(1)], {"masks": [left, 1 - left], "style_weights": [1.0, 3.0]}
+    styles = [painting, painting.flip(1)]
+    steer: dict[str, Any] = {"masks": [left, 1 - left], "style_weights": [1.0, 3.0]}
     factors = 1 + 9 * left
     outcome = Runner()("one", photo, styles, recipe, content_mask=factors, **steer)
     wanted = st.stylize(photo, styles, recipe, content_mask=factors, progress=False, **steer)
