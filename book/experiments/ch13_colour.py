@@ -21,10 +21,10 @@ def colour(run, pairs=PAIRS, size=160, steps=62):
         paintings[content] = st.samples.load(style, 2 * size)
         for method in ("style", *st.colour.METHODS):
             done[content, method] = run(
-                f"{content}, {method}", photos[content], paintings[content], RECIPE,
-                colour=method, steps=steps, converge=False,
+                f"{content}, {method}", photos[content], paintings[content],
+                RECIPE, colour=method, steps=steps, converge=False,
             )
-    made = {(c, method, "before"): outcome.picture for (c, method), outcome in done.items()}
+    made = {(c, m, "before"): done[c, m].picture for c, m in done}
     for content, photo in photos.items():
         plain = done[content, "style"].picture
         for method in st.colour.METHODS:
@@ -33,7 +33,9 @@ def colour(run, pairs=PAIRS, size=160, steps=62):
         made[content, "photograph", ""] = photo
     return [
         {"content": content, "method": method, "when": when}
-        | judged(picture, photos[content], st.images.resize(paintings[content], size))
+        | judged(
+            picture, photos[content], st.images.resize(paintings[content], size)
+        )
         for (content, method, when), picture in made.items()
     ]
 

@@ -26,11 +26,11 @@ def protect(run, pairs=PAIRS, size=160, steps=62):
     for content, style in pairs:
         photo = photos[content] = st.samples.load(content, size)
         paintings[content] = st.samples.load(style, 2 * size)
-        masks[content] = ellipse(photo, *PLACES[content])
+        mask = masks[content] = ellipse(photo, *PLACES[content])
         ways = {
             "nothing": None,
-            "the place": st.control.masks.protection(masks[content]),
-            "everywhere": st.control.masks.protection(torch.ones_like(masks[content])),
+            "the place": st.control.masks.protection(mask),
+            "everywhere": st.control.masks.protection(torch.ones_like(mask)),
         }
         for way, factors in ways.items():
             done[content, way] = run(
@@ -41,13 +41,15 @@ def protect(run, pairs=PAIRS, size=160, steps=62):
     for (content, way), outcome in done.items():
         photo, mask = photos[content], masks[content]
         painting = st.images.resize(paintings[content], size)
-        gap = (st.colour.to_oklab(outcome.picture) - st.colour.to_oklab(photo)).norm(dim=1)
+        gap = st.colour.to_oklab(outcome.picture) - st.colour.to_oklab(photo)
+        gap = gap.norm(dim=1)
         rows.append({
             "content": content, "way": way,
             "inside": (gap * mask[:, 0]).sum() / mask.sum(),
             "outside": (gap * (1 - mask[:, 0])).sum() / (1 - mask).sum(),
             "content distance": st.evaluate.content_distance(
-                cut(outcome.picture, *PLACES[content]), cut(photo, *PLACES[content])
+                cut(outcome.picture, *PLACES[content]),
+                cut(photo, *PLACES[content]),
             ),
             "style distance": st.evaluate.style_distance(outcome.picture, painting),
         })

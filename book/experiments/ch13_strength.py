@@ -14,25 +14,30 @@ RECIPE = st.recipes.get("fast").replace(
 )
 
 
-def strength(run, pairs=PAIRS, strengths=(0.25, 0.5, 0.75, 1.0), size=160, steps=62):
+def strength(
+    run, pairs=PAIRS, strengths=(0.25, 0.5, 0.75, 1.0), size=160, steps=62
+):
     done, photos, paintings = {}, {}, {}
     for content, style in pairs:
         photos[content] = st.samples.load(content, size)
         paintings[content] = st.samples.load(style, 2 * size)
         for share in strengths:
             done[content, share] = run(
-                f"{content}, strength {share:g}", photos[content], paintings[content],
-                RECIPE, strength=share, steps=steps, converge=False,
+                f"{content}, strength {share:g}",
+                photos[content], paintings[content], RECIPE, strength=share,
+                steps=steps, converge=False,
             )
-    made = {(c, "strength", share): outcome.picture for (c, share), outcome in done.items()}
+    made = {(c, "strength", s): done[c, s].picture for c, s in done}
     for content, share in done:
         photo, full = photos[content], done[content, strengths[-1]].picture
         made[content, "laid over", share] = (1 - share) * photo + share * full
-    made |= {(content, "photograph", 0.0): photo for content, photo in photos.items()}
+    made |= {(name, "photograph", 0.0): photo for name, photo in photos.items()}
     return [
         {
             "content": content, "how": how, "share": share,
-            "content distance": st.evaluate.content_distance(picture, photos[content]),
+            "content distance": st.evaluate.content_distance(
+                picture, photos[content]
+            ),
             "style distance": st.evaluate.style_distance(
                 picture, st.images.resize(paintings[content], size)
             ),

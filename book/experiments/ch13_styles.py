@@ -25,7 +25,7 @@ def styles(run, triples=TRIPLES, size=160, steps=62):
     for content, *names in triples:
         photo = st.samples.load(content, size)
         both = [st.samples.load(name, 2 * size) for name in names]
-        paintings[content] = [st.images.resize(painting, size) for painting in both]
+        paintings[content] = [st.images.resize(each, size) for each in both]
         ways = {
             "first": (both[0], {}),
             "second": (both[1], {}),
@@ -40,7 +40,7 @@ def styles(run, triples=TRIPLES, size=160, steps=62):
     return [
         {"content": content, "way": way}
         | distances(outcome.picture, paintings[content])
-        | {"columns": columns(outcome.picture, [done[content, n].picture for n in ALONE])}
+        | columns(outcome.picture, [done[content, each] for each in ALONE])
         for (content, way), outcome in done.items()
     ]
 
@@ -70,5 +70,7 @@ def distances(picture, paintings):
 def columns(picture, alone):
     """In bands of four columns, the mean difference in colour to each painted alone."""
     lab = st.colour.to_oklab(picture)
-    each = [(lab - st.colour.to_oklab(other)).norm(dim=1).mean(1)[0] for other in alone]
-    return [column[: len(column) // 4 * 4].view(-1, 4).mean(1) for column in each]
+    others = [st.colour.to_oklab(outcome.picture) for outcome in alone]
+    each = [(lab - other).norm(dim=1).mean(1)[0] for other in others]
+    bands = [column[: len(column) // 4 * 4].view(-1, 4).mean(1) for column in each]
+    return {"columns": bands}
