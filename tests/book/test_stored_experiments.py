@@ -23,7 +23,7 @@ NAMES = experiments.names()
 STORED = [name for name in NAMES if (BOOK / "results" / name / "results.json").is_file()]
 RUNS = [(name, run) for name in STORED for run in experiments.results(name).runs]
 
-SECONDS, HOURS = 0.55, 10
+SECONDS, HOURS = 0.55, 11
 """Of an evaluation at 256 pixels on two cores without bfloat16, and what all experiments may take."""
 
 
@@ -67,7 +67,7 @@ def test_an_experiment_can_be_read_in_a_chapter(name: str) -> None:
     assert not private
 
 
-def test_all_experiments_together_keep_to_ten_hours() -> None:
+def test_all_experiments_together_keep_to_eleven_hours() -> None:
     seen: dict[str, float] = {}
     for name in NAMES:
         for task in experiments.experiment(name).plan():
