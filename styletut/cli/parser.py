@@ -226,16 +226,16 @@ def add_recipe_options(parser: Parser, *, describe: bool, default: str | None = 
         "Every default is the recipe's; `styletut recipes NAME` shows all of one,\n"
         "`styletut recipes --fields` what its fields mean.",
     )
-    names, first = ", ".join(recipes.names()), recipes.names()[0]
-    what = f"{names}; or a .json file, or a picture that styletut made (default: {default or first})"
+    names, chosen = ", ".join(recipes.names()), default or recipes.names()[0]
+    what = f"{names}; or a .json file, or a picture that styletut made (default: {chosen})"
     group.add_argument("-r", "--recipe", help=what)
-    defaults = _defaults() if describe else None
+    defaults = _defaults(chosen) if describe else None
     for field in recipe_options():
         metavar, shown = field.metavar or _METAVARS.get(field.kind), ""
         if defaults is not None:
             choices = [f"{{{','.join(field.choices)}}}"] if field.choices else []
             metavar = "|".join(filter(None, [*choices, metavar])) or None
-            shown = f" (default of {first}: {format_value(defaults[field.name])})"
+            shown = f" (default of {chosen}: {format_value(defaults[field.name])})"
         text = f"{field.help}{shown}".replace("%", "%%")
         group.add_argument(f"--{field.name.replace('_', '-')}", metavar=metavar, help=text)
     group.add_argument(
@@ -252,12 +252,12 @@ def add_recipe_options(parser: Parser, *, describe: bool, default: str | None = 
     )
 
 
-def _defaults() -> dict[str, Any] | None:
-    """What the default recipe holds; None without torch, when help is wanted all the more."""
+def _defaults(name: str) -> dict[str, Any] | None:
+    """What a recipe holds; None without torch, when help is wanted all the more."""
     from .. import recipes
 
     try:
-        chosen = recipes.get()
+        chosen = recipes.get(name)
     except (ImportError, OSError):
         return None
     return chosen.to_dict() | {"steps": chosen.steps}

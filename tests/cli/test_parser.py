@@ -160,6 +160,16 @@ def test_arguments_are_parsed_without_torch(tmp_path: Path) -> None:
         assert done.stdout.splitlines()[-1] == f"{codes} False", words
 
 
+@pytest.mark.parametrize(("command", "recipe"), [(None, "fast"), ("texture", "fast"), ("sheet", "draft")])
+def test_help_tells_the_defaults_of_the_command_s_own_recipe(
+    command: str | None, recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*filter(None, [command]), "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"(default: {recipe})" in text and f"default of {recipe}: {recipes.get(recipe).steps})" in text
+    assert set(re.findall(r"default of ([\w-]+)", text)) == {recipe}
+
+
 def test_help_tells_the_recipes_own_choices_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
