@@ -22,7 +22,7 @@ class Thread(threading.Thread):
     def start(self) -> None:
         """As `threading.Thread.start`."""
         super().start()
-        _started.intersection_update({number for number in tuple(_started) if _is_left(number)})
+        _started.difference_update([number for number in tuple(_started) if not _is_left(number)])
         if self.native_id is not None:
             _started.add(self.native_id)
 
