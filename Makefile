@@ -50,7 +50,7 @@ types: $(STAMP)  ## mypy
 	$(BIN)/mypy
 
 unit: $(STAMP)  ## pytest with coverage
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term -m "not browser"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term -m "not browser and not portable"
 
 portable: $(STAMP)  ## the tests that compare numbers, on another instruction set
 	$(BIN)/python tools/portable.py -n $(JOBS) --dist worksteal

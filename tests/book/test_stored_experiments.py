@@ -21,7 +21,12 @@ from styletut.vgg import Weights
 BOOK = Path(__file__).parents[2] / "book"
 NAMES = experiments.names()
 STORED = [name for name in NAMES if (BOOK / "results" / name / "results.json").is_file()]
-RUNS = [(name, run) for name in STORED for run in experiments.results(name).runs]
+RUNS = [
+    pytest.param(name, run, marks=[pytest.mark.portable] if number else [], id=f"{name}-{run}")
+    for name in STORED
+    for number, run in enumerate(experiments.results(name).runs)
+]
+"""Every run is computed anew by `make portable`; by `make unit` the first of each experiment."""
 
 SECONDS, HOURS = 0.55, 11
 """Of an evaluation at 256 pixels on two cores without bfloat16, and what all experiments may take."""
