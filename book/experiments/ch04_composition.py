@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import styletut as st
 
 STYLES = ("starry_night", "night_cafe", "cafe_terrace")
-SIZES = (64, 96, 128, 192, 256, 320)  # pixels a side
+SIZES = (64, 96, 128, 192, 256)  # pixels a side
 FIVE = tuple(f"relu{block}_1" for block in (1, 2, 3, 4, 5))
 SUBSETS = {"without relu5_1": FIVE[:4], "to relu3_1": FIVE[:3], "relu5_1": FIVE[4:]}
 SMALL = {"styles": STYLES[:1], "sizes": (64,), "subset_size": 64, "steps": 12}
