@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from .paper import INK, WIDTH, new_figure
+from .paper import DPI, INK, QUALITY, WIDTH, new_figure
 from .pictures import FigureError, as_picture, as_pictures, evaluations_label, evenly_spaced, one_each, snapshots
 
 if TYPE_CHECKING:
@@ -56,12 +56,21 @@ def film_strip(result: Any, count: int = 6, *, columns: int | None = None) -> Fi
     return gallery(pictures, [evaluations_label(count) for count, _ in chosen], columns=columns)
 
 
-def gallery(pictures: Any, titles: Sequence[str] | None = None, columns: int | None = None) -> Figure:
+def gallery(
+    pictures: Any,
+    titles: Sequence[str] | None = None,
+    columns: int | None = None,
+    *,
+    dpi: int = DPI,
+    quality: int = QUALITY,
+) -> Figure:
     """Pictures in rows, each in its own shape; `titles`, one each, stand above them and wrap.
 
     `pictures` is a batch of shape (B, 3, H, W) or any sequence of pictures, PIL images and results.
-    `columns` (pictures in a row) defaults to at most four, evenly filled. Raises `FigureError` when there is
-    nothing to show, the titles do not match, or `columns` is below 1.
+    `columns` (pictures in a row) defaults to at most four, evenly filled. `dpi` and `quality` (1 to 100) are of
+    the JPEG that a notebook keeps: less where many pictures weigh too much, with colours at half the resolution
+    below quality 90. Raises `FigureError` when there is nothing to show, the titles do not match, or a number is
+    out of range.
 
     >>> import torch
     >>> len(gallery(torch.rand(5, 3, 8, 8), columns=3).axes)
@@ -72,13 +81,15 @@ def gallery(pictures: Any, titles: Sequence[str] | None = None, columns: int | N
         raise FigureError("there are no pictures to show: give at least one")
     if columns is not None and columns < 1:
         raise FigureError(f"columns must be at least 1, not {columns}")
+    if dpi < 1 or not 1 <= quality <= 100:
+        raise FigureError(f"dpi must be at least 1 and quality from 1 to 100, not {dpi} and {quality}")
     if columns is None:
         columns = math.ceil(len(images) / math.ceil(len(images) / 4))
     cells = list(zip(images, one_each(titles, len(images)), strict=True))
-    return _panels([cells[i : i + columns] for i in range(0, len(cells), columns)])
+    return _panels([cells[i : i + columns] for i in range(0, len(cells), columns)], dpi, quality)
 
 
-def _panels(rows: Sequence[Sequence[tuple[Image.Image, str]]]) -> Figure:
+def _panels(rows: Sequence[Sequence[tuple[Image.Image, str]]], dpi: int = DPI, quality: int = QUALITY) -> Figure:
     """Rows of (picture, title): in a row all are equally high, each as wide as its shape requires."""
     heights: list[float] = []
     for row in rows:
@@ -99,7 +110,7 @@ def _panels(rows: Sequence[Sequence[tuple[Image.Image, str]]]) -> Figure:
     )
 
     # JPEG: a PNG of three photographs would be most of what a notebook may weigh.
-    figure = new_figure(*total, "jpeg")
+    figure = new_figure(*total, "jpeg", dpi, quality)
     bottom = total[1] - EDGE
     for row, height, head, cells, texts in zip(rows, heights, heads, widths, lines, strict=True):
         left = EDGE

@@ -11,19 +11,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 8.0  # inches: a book column, so that point sizes are what the reader sees
-DPI = 180  # of what a notebook shows: two pixels for each of the page's
+DPI, QUALITY = 180, 90  # of what a notebook shows: two pixels for each of the page's
 INK, MUTED, RULE = "#1a1a1a", "#5c5c5c", "#dddddd"
 
 
-def new_figure(width: float, height: float, suffix: Literal["png", "jpeg"]) -> Figure:
+def new_figure(
+    width: float, height: float, suffix: Literal["png", "jpeg"], dpi: int = DPI, quality: int = QUALITY
+) -> Figure:
     """An empty white figure, so many inches wide and high, which notebooks show in that format."""
-    figure = _figure_class(suffix)(figsize=(width, height), dpi=100, facecolor="white", edgecolor="white")
+    figure = _figure_class(suffix, dpi, quality)(figsize=(width, height), dpi=100, facecolor="white", edgecolor="white")
     figure.set_layout_engine("none")  # every position is worked out here: none depends on rcParams
     return figure
 
 
 @cache
-def _figure_class(suffix: Literal["png", "jpeg"]) -> type[Figure]:
+def _figure_class(suffix: Literal["png", "jpeg"], dpi: int, quality: int) -> type[Figure]:
     from matplotlib.figure import Figure  # half a second that only those who draw should wait for
 
     class PageFigure(Figure):
@@ -31,10 +33,10 @@ def _figure_class(suffix: Literal["png", "jpeg"]) -> type[Figure]:
 
         def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
             kind = "image/" + suffix
-            options = {"quality": 90, "subsampling": 0} if suffix == "jpeg" else {}
+            options = {"quality": quality, "subsampling": 0 if quality >= QUALITY else 2} if suffix == "jpeg" else {}
             buffer = io.BytesIO()
             style: dict[str, Any] = {"facecolor": self.get_facecolor(), "bbox_inches": self.bbox_inches}
-            self.savefig(buffer, format=suffix, dpi=DPI, pil_kwargs=options, **style)
+            self.savefig(buffer, format=suffix, dpi=dpi, pil_kwargs=options, **style)
             width, height = (round(inches * 96) for inches in self.get_size_inches())
             _leave_to_bundle(type(self))
             data = base64.b64encode(buffer.getvalue()).decode("ascii")

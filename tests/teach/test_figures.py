@@ -83,6 +83,18 @@ def test_photographs_are_jpeg_and_curves_png_at_two_pixels_for_one():
         assert shown(figure).width == pytest.approx(1.875 * metadata[f"image/{kind}"]["width"], abs=2)
 
 
+def test_a_gallery_is_as_light_as_asked_and_as_wide_in_the_page():
+    def kept(**options: Any) -> tuple[int, int, int]:
+        """Bytes, pixels across, and pixels across in the page."""
+        figure: Any = gallery([noise(200, 300)], **options)
+        bundle, metadata = figure._repr_mimebundle_()
+        return len(bundle["image/jpeg"]), shown(figure).width, metadata["image/jpeg"]["width"]
+
+    (heavy, _, width), (light, across, same), (finer, _, _) = kept(), kept(dpi=96, quality=60), kept(dpi=96)
+    assert same == width and abs(across - width) <= 1
+    assert light < heavy / 4 and light < finer / 1.5
+
+
 @pytest.fixture
 def shell() -> Iterator[Any]:
     pytest.importorskip("IPython")
@@ -158,6 +170,8 @@ def test_what_is_not_a_picture_is_refused_in_one_line(call, says):
         (lambda: gallery([picture()], ["a", "b"]), "1 pictures but 2 for titles"),
         (lambda: gallery([picture()] * 3, "abc"), "one string"),
         (lambda: gallery([picture()], columns=0), "columns"),
+        (lambda: gallery([picture()], dpi=0), "dpi"),
+        (lambda: gallery([picture()], quality=101), "from 1 to 100"),
         (lambda: film_strip([]), "snapshot_every"),
         (lambda: film_strip([picture()]), "(evaluations, picture)"),
         (lambda: film_strip(7), "(evaluations, picture)"),
