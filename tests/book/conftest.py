@@ -34,6 +34,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                         "styletut_book",
                         "styletut_ask",
                         "styletut_example",
+                        "styletut_gallery",
                     ],
                     "html_theme": "basic",
                 },

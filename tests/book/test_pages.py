@@ -196,6 +196,14 @@ def test_a_page_describes_itself_where_it_is_shared(desktop: Opened) -> None:
 
 
 def test_pictures_are_there_and_described(desktop: Opened) -> None:
+    desktop.page.evaluate(
+        """async content => {
+          const waiting = [...document.querySelectorAll(content + ' img[loading=lazy]')];
+          for (const img of waiting) img.loading = 'eager';
+          await Promise.all(waiting.map(img => img.decode().catch(() => {})));
+        }""",
+        CONTENT,
+    )
     for loaded, alt, source in desktop.page.evaluate(
         """content => [...document.querySelectorAll(content + ' img')].map(
           img => [img.complete && img.naturalWidth > 0, img.alt, img.src.slice(0, 80)])""",
@@ -347,6 +355,7 @@ def test_an_enlarged_plot_can_be_read_and_scrolled_on_a_phone(browser: Any, site
     plot = page.locator("dialog.enlarged div")
     page.wait_for_function("() => document.querySelector('dialog.enlarged div').tabIndex === 0")
     assert plot.evaluate("box => box.scrollWidth >= 1000 && box.clientWidth <= 390")
+    assert not page.get_by_role("button", name="Next").is_visible()  # a figure is by itself
     plot.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("() => document.querySelector('dialog.enlarged div').scrollLeft > 0")
@@ -355,6 +364,83 @@ def test_an_enlarged_plot_can_be_read_and_scrolled_on_a_phone(browser: Any, site
     page.locator("dialog.enlarged img").click()  # as the cursor says
     assert page.locator("dialog.enlarged").get_attribute("open") is None
     page.context.close()
+
+
+GALLERY = f"{CONTENT} .styletut-gallery"
+
+
+@pytest.fixture
+def gallery(browser: Any, site: str) -> Iterator[Any]:
+    """The page of the gallery."""
+    opened = open_page(browser, site, "book/gallery")
+    yield opened.page
+    assert opened.elsewhere == [] and opened.errors == []
+    opened.page.context.close()
+
+
+def test_arrow_keys_and_buttons_lead_through_the_pictures_of_a_gallery(gallery: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    links, layer = gallery.locator(f"{GALLERY} a.enlarge"), gallery.locator("dialog.enlarged")
+    names = [link.locator("img").get_attribute("alt") for link in links.all()]
+
+    def shown() -> int:
+        return names.index(layer.locator("img").get_attribute("alt"))
+
+    links.nth(1).focus()
+    gallery.keyboard.press("Enter")
+    assert shown() == 1
+    for key, expected in {"ArrowRight": 2, "ArrowLeft": 1, "Home": 1}.items():
+        gallery.keyboard.press(key)
+        assert shown() == expected
+    layer.get_by_role("button", name="Previous").click()
+    layer.get_by_role("button", name="Previous").click()
+    assert shown() == len(names) - 1
+    words = layer.locator("p").inner_text()
+    assert names[-1] in words and "styletut sample:cameraman" in words and 'st.stylize(st.samples.load("cam' in words
+    layer.locator("p code").first.click()  # to select it
+    assert layer.get_attribute("open") is not None
+    found = Axe().run(gallery, context="dialog.enlarged").response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    layer.get_by_role("button", name="Next").click()
+    gallery.keyboard.press("ArrowRight")
+    gallery.keyboard.press("Escape")
+    assert links.nth(1).evaluate("link => link === document.activeElement")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+def test_a_gallery_keeps_its_place_while_it_loads_and_its_pictures_are_whole(gallery: Any, width: int) -> None:
+    gallery.set_viewport_size({"width": width, "height": 844})
+    size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    before = gallery.evaluate(size)
+    gallery.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    gallery.wait_for_load_state("networkidle")
+    assert gallery.evaluate(size) == pytest.approx(before, abs=2) and before[0] == width
+    for row in gallery.locator(f"{GALLERY} .pairs").all():
+        boxes = [image.bounding_box() for image in row.locator(":is(.pair, .photograph) img").all()]
+        assert len({round(box["y"]) for box in boxes}) == (2 if width == 390 else 1)  # lines
+        heights = [box["height"] for box in boxes]
+        assert 80 < min(heights) > max(heights) - 2
+    for image in gallery.locator(f"{GALLERY} :is(.pair, .photograph) img").all():
+        assert image.evaluate("img => Math.abs(img.width / img.height - img.naturalWidth / img.naturalHeight)") < 0.05
+
+
+def test_a_gallery_opens_on_a_phone_as_wide_as_the_screen(gallery: Any) -> None:
+    gallery.set_viewport_size(PHONE)
+    gallery.locator(f"{GALLERY} .pair a").first.click()
+    gallery.wait_for_function("() => document.querySelector('dialog.enlarged img').complete")
+    box = gallery.locator("dialog.enlarged img").bounding_box()
+    assert 340 < box["width"] <= PHONE["width"] and box["x"] >= 0
+    assert gallery.locator("dialog.enlarged").evaluate("layer => layer.scrollWidth <= layer.clientWidth")
+
+
+def test_a_gallery_needs_no_script(browser: Any, site: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/book/gallery.html")
+    page.locator(f"{GALLERY} .pair a").first.click()
+    page.wait_for_url("**/_images/*.webp")
+    context.close()
 
 
 def test_live_figures_are_offered_and_load_only_what_offers_them(desktop: Opened) -> None:
