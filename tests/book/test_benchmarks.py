@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import check_notebooks
+import nbformat
 import pytest
 import run_notebooks
 import styletut_book
@@ -404,3 +405,22 @@ def test_all_pictures_of_the_bench_are_small_sound_and_accounted_for(monkeypatch
     for name in (*quality.CONTENTS, *quality.STYLES):
         assert max(quality.picture(name, 512).shape[2:]) == 512
     assert len(quality.pairs([])) == 25
+
+
+def test_a_chapter_quotes_the_bench_as_it_was_measured() -> None:
+    """Chapter 14's rows of systems are those of the table on one pair, column by column."""
+
+    def rows(text: str, head: str) -> dict[str, dict[str, str]]:
+        names, _, *lines = text[text.index(head) :].split("\n\n")[0].splitlines()
+        _, *columns = (name.strip() for name in names.strip("|").split("|"))
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        return {system: dict(zip(columns, values, strict=True)) for system, *values in cells}
+
+    measured = rows((BENCHMARKS / "quality.md").read_text(), "| cat + starry night |")
+    chapter = nbformat.read(BENCHMARKS.parent / "book" / "14-beyond-gram.ipynb", as_version=4)
+    text = next(cell.source for cell in chapter.cells if "| system |" in cell.source)
+    quoted = rows(text, "| system |")
+    assert len(quoted) == 5
+    for system, values in quoted.items():
+        values.pop("statistic")
+        assert values == {column: measured[system][column] for column in values}

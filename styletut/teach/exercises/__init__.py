@@ -8,6 +8,7 @@ gets that hint. Tests then check the right answer and each slip of the row.
 from __future__ import annotations
 
 from . import (
+    beyond,
     depth,
     features,
     first,
@@ -41,6 +42,7 @@ EXERCISES: dict[str, Value | Function] = {
         recipes,
         large,
         steering,
+        beyond,
         gallery,
     )
     for label, exercise in chapter.EXERCISES.items()
