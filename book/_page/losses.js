@@ -2,13 +2,19 @@
 
 const TINY = 1e-30; // below any power of features: no loss divides by zero
 
+// One axis after the other: WebAssembly adds up in a row, which over all of a Gram matrix loses three digits.
+function total(x) {
+  while (x.rank) x = x.sum(-1);
+  return x;
+}
+
 // Sum of (a - b)^2 over sum of b^2, for content features.
 export function contentLoss(tf, features, { target, factor }) {
-  return features.sub(target).square().sum().mul(factor);
+  return total(features.sub(target).square()).mul(factor);
 }
 
 export function contentTarget(tf, features) {
-  return { target: features, factor: tf.scalar(1).div(features.square().sum()) };
+  return { target: features, factor: tf.scalar(1).div(total(features.square())) };
 }
 
 // Positions as rows, (M, N); their products per position, (N, N); `weights` (M, 1) or null.
@@ -25,7 +31,7 @@ function gram(tf, f, weights) {
 }
 
 function relative(tf, x, target, smallest = TINY) {
-  return x.sub(target).square().sum().div(tf.maximum(target.square().sum(), smallest));
+  return total(x.sub(target).square()).div(tf.maximum(total(target.square()), smallest));
 }
 
 function covariance(mean, second) {
@@ -45,7 +51,7 @@ export const STYLE_LOSSES = {
     },
     loss: (tf, a, b) =>
       relative(tf, a[0], b[0]).add(
-        relative(tf, covariance(...a), covariance(...b), b[1].square().sum().mul(1e-4)),
+        relative(tf, covariance(...a), covariance(...b), total(b[1].square()).mul(1e-4)),
       ),
   },
 };
@@ -58,7 +64,7 @@ export function totalVariation(tf, x) {
     size[axis] -= 1;
     const begin = [0, 0, 0, 0];
     begin[axis] = 1;
-    return size[axis] ? x.slice(begin, size).sub(x.slice([0, 0, 0, 0], size)).square().sum() : tf.scalar(0);
+    return size[axis] ? total(x.slice(begin, size).sub(x.slice([0, 0, 0, 0], size)).square()) : tf.scalar(0);
   };
   return across(1).add(across(2)).div(rows * columns);
 }
