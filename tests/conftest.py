@@ -101,6 +101,7 @@ def browser() -> Iterator[Any]:
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        "--enable-unsafe-webgpu",  # by software, where there is no graphics chip
     ]
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=flags)

@@ -2,23 +2,25 @@
 
 import { Curves } from "./curves.js";
 import { KINDS } from "./kinds.js";
-import { backendWords, button, decoded, fileOf, make, pace, putPicture, slider, tell } from "./page.js";
+import { backendWords, button, decoded, fileOf, make, onProcessor, pace, putPicture, slider, tell } from "./page.js";
 import { resized, targetSize } from "./pictures.js";
 import { connect, fetchEngine } from "./port.js";
 
 const LARGEST = 384; // of a sample
 
 export async function open(document, folder) {
-  const workshop = new Workshop(document);
+  const workshop = new Workshop(document, folder);
   Object.assign(workshop, await fetchEngine(document, folder)); // weights, samples
   await workshop.connect();
   return workshop;
 }
 
 class Workshop {
-  constructor(document) {
+  constructor(document, folder) {
     this.document = document;
+    this.folder = folder;
     this.scope = document.defaultView;
+    this.backend = null; // the best that works
     this.number = 0; // of the run
     this.figure = null; // whose run it is
     this.loaded = {};
@@ -26,8 +28,9 @@ class Workshop {
 
   async connect() {
     this.port?.close();
-    this.port = await connect(this.scope, this.scope.styletutSettings, this.weights, (message) => this.hear(message));
-    this.backend = this.port.backends[0];
+    const hear = (message) => this.hear(message);
+    this.port = await connect(this.scope, this.folder, this.scope.styletutSettings, this.weights, hear, this.backend);
+    this.backend = this.port.backend;
     this.where = backendWords(this.port.backends)[this.backend];
     this.broken = false;
   }
@@ -58,7 +61,7 @@ class Workshop {
 
   hear(message) {
     if (message.number !== undefined && message.number !== this.number) return;
-    if (message.kind === "failed") this.broken = true;
+    if (message.kind === "failed") Object.assign(this, { broken: true, backend: message.instead });
     this.figure?.hear(message);
   }
 }
@@ -71,7 +74,7 @@ class LiveFigure {
     this.name = place.dataset.figure;
     this.kind = KINDS[this.name];
     const { figures, sizes } = workshop.scope.styletutFigureSettings;
-    const size = workshop.backend === "cpu" ? sizes[1] : sizes[0];
+    const size = onProcessor(workshop.backend) ? sizes[1] : sizes[0];
     const { content, style, recipes, choices } = figures[this.name];
     this.samples = { content, style };
     this.recipes = recipes.map((recipe) => ({ ...structuredClone(recipe), size }));

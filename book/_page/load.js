@@ -1,7 +1,9 @@
 // What is loaded, once and only when it is asked for: a script beside this one.
 
-// Of the library, the engine, the weights and the samples, which come together.
-export const DOWNLOAD = "6.7 MB";
+// Of the library, the engine, the weights and the samples, which come together, and of the back end, if it is one of
+// those that the library leaves out.
+export const DOWNLOAD = "6.7 to 6.9 MB";
+export const EXTRAS = { webgpu: "0.1 MB", wasm: "0.2 MB" };
 
 const loading = new Map();
 

@@ -2,13 +2,18 @@
 
 import { fromPixels, targetSize, toPixels } from "./pictures.js";
 
-const BACKENDS = { webgl: "graphics chip (WebGL)", cpu: "processor" };
-const IN_SOFTWARE = { webgl: "processor by way of WebGL", cpu: "processor" };
+const GRAPHICS = { webgpu: "WebGPU", webgl: "WebGL" };
 
-// What the back ends are called; the first of them is the faster.
+// What the back ends are called, of which the faster come first: graphics after the processor are its imitation.
 export function backendWords(backends) {
-  return backends[0] === "cpu" ? IN_SOFTWARE : BACKENDS;
+  const words = { wasm: "processor (WebAssembly)", cpu: "processor (JavaScript)" };
+  const processor = backends.indexOf("cpu");
+  for (const [name, title] of Object.entries(GRAPHICS))
+    words[name] = backends.indexOf(name) < processor ? `graphics chip (${title})` : `processor by way of ${title}`;
+  return words;
 }
+
+export const onProcessor = (backend) => !(backend in GRAPHICS);
 
 export function make(document, name, attributes, ...children) {
   const made = document.createElement(name);

@@ -2,9 +2,9 @@
 
 import { Curves } from "./curves.js";
 import { estimate, readableBytes, readableTime } from "./estimate.js";
-import { DOWNLOAD, load } from "./load.js";
+import { DOWNLOAD, EXTRAS, load } from "./load.js";
 import { decodeWeights } from "./network.js";
-import { address, backendWords, button, decade, decoded, fileOf, logOf, make, pace, putPicture, slider, tell } from "./page.js";
+import { address, backendWords, button, decade, decoded, fileOf, logOf, make, onProcessor, pace, putPicture, slider, tell } from "./page.js";
 import { targetSize } from "./pictures.js";
 import { connect, fetchEngine } from "./port.js";
 import { asCommand, asPython, manifest, withText } from "./words.js";
@@ -78,8 +78,7 @@ class Page {
   async open() {
     Object.assign(this, await fetchEngine(this.document, this.folder)); // weights, samples
     await this.reconnect();
-    this.backend = this.port.backends[0];
-    if (this.backend === "cpu") this.recipe.size = SLOW_SIZE;
+    if (onProcessor(this.backend)) this.recipe.size = SLOW_SIZE;
     this.backendNames = backendWords(this.port.backends);
     this.build();
     await Promise.all(Object.entries(ROLES).map(([role, [, , name]]) => this.take(role, this.sample(name))));
@@ -87,9 +86,17 @@ class Page {
     this.update();
   }
 
-  async reconnect() {
-    this.port?.close();
-    this.port = await connect(this.scope, this.settings, this.weights, (message) => this.hear(message));
+  // A fresh engine on that back end, or else on the best that works; one after the other.
+  reconnect(backend = null) {
+    const hear = (message) => this.hear(message);
+    this.connected = Promise.resolve(this.connected).then(async () => {
+      this.port?.close();
+      this.port = await connect(this.scope, this.folder, this.settings, this.weights, hear, backend);
+      this.backend = this.port.backend;
+      if (backend && backend !== this.backend)
+        this.say(`The ${this.backendNames[backend]} does not work here: computed on the ${this.backendNames[this.backend]}.`);
+    });
+    return this.connected;
   }
 
   sample(name) {
@@ -204,7 +211,7 @@ class Page {
       this.field("Optimiser", this.select("optimizer", from("optimizer", OPTIMISERS), (value) => this.change(this.optimiser(value)))),
       this.field("Start from (begins again)", this.select("start", from("start", STARTS), (value) => this.startFrom(value))),
       this.field("Pooling", this.select("pooling", from("pooling", POOLINGS), (value) => this.change({ pooling: value }))),
-      this.field("Computed on", this.select("backend", this.port.backends.map((name) => [name, this.backendNames[name]]), (value) => this.useBackend(value))),
+      this.field("Computed on", this.select("backend", this.port.backends.map((name) => [name, this.backendOption(name)]), (value) => this.useBackend(value))),
       this.field("Depth", this.select("depth", [["relu4_1", "up to relu4_1"], ["relu5_1", "up to relu5_1 (13 MB more)"]], (value) => this.useDepth(value))),
     );
     const method = this.make(
@@ -223,6 +230,10 @@ class Page {
     );
     this.showLayers();
     return this.make("div", { class: "panels" }, look, losses, method);
+  }
+
+  backendOption(name) {
+    return this.backendNames[name] + (name in EXTRAS && name !== this.backend ? `, ${EXTRAS[name]} more` : "");
   }
 
   contentLayers() {
@@ -312,6 +323,7 @@ class Page {
       this.phase = "painting";
       this.port.send({ kind: "go on" });
     } else {
+      this.say();
       await this.start(this.picture);
     }
     this.update();
@@ -319,17 +331,18 @@ class Page {
 
   // A run, from the recipe's start or from a picture that there is.
   async start(from = null) {
-    this.say();
     this.phase = "starting";
     this.update();
-    if (this.broken) await this.reconnect(); // after a failure: a fresh engine
+    if (this.broken) this.reconnect(this.backend); // after a failure
     this.broken = false;
+    await this.connected;
     this.live = true;
     const pictures = Object.fromEntries(Object.entries(this.pictures).map(([role, { pixels }]) => [role, pixels]));
-    this.port.send({ kind: "start", number: this.number, backend: this.backend, pictures, recipe: this.recipe, from, going: true });
+    this.port.send({ kind: "start", number: this.number, backend: this.backend, pictures, recipe: this.recipe, from, going: this.phase === "starting" });
   }
 
   async again() {
+    this.say();
     this.reset();
     this.curves.clear();
     await this.start();
@@ -368,17 +381,14 @@ class Page {
   }
 
   async useBackend(name) {
+    this.say();
     this.backend = name;
     this.speed = null;
     const going = this.phase === "painting" || this.phase === "starting";
-    if (this.phase !== "idle") {
-      await this.reconnect();
-      this.live = true;
-      if (going) await this.start(this.picture);
-      else this.live = false;
-    } else {
-      this.probe();
-    }
+    this.live = false;
+    await this.reconnect(name);
+    if (going) await this.start(this.picture);
+    else if (this.phase === "idle") this.probe();
     this.update();
   }
 
@@ -447,7 +457,8 @@ class Page {
     if (!this.document.hidden) this.curves.draw();
   }
 
-  failed({ message, reason }) {
+  failed({ message, reason, instead }) {
+    this.backend = instead;
     this.phase = this.picture ? "paused" : "idle";
     this.live = false;
     this.broken = true;

@@ -1,7 +1,7 @@
 // The way from the page to the engine: a worker where the browser can, else the page's own thread.
 
-import { load } from "./load.js";
-import { decodeWeights } from "./network.js";
+import { EXTRAS, load } from "./load.js";
+import { bytes, decodeWeights } from "./network.js";
 
 // All that painting takes, from beside the page: {weights, samples}.
 export async function fetchEngine(document, folder) {
@@ -12,8 +12,54 @@ export async function fetchEngine(document, folder) {
   return { weights, samples: scope.styletutSamples };
 }
 
-// A port to an engine that has begun: {send, close, backends, place}. Its messages go to `hear`.
-export async function connect(scope, settings, weights, hear) {
+// A back end that the library leaves out: the text of its script, and the program that it runs if it is WebAssembly.
+export async function fetchExtra(document, folder, backend) {
+  await load(document, `${folder}${backend}.js`);
+  const { script, program } = document.defaultView.styletutBackends[backend];
+  return { script: await unzipped(script).text(), program: program && (await unzipped(program).arrayBuffer()) };
+}
+
+function unzipped(base64) {
+  return new Response(new Blob([bytes(base64)]).stream().pipeThrough(new DecompressionStream("gzip")));
+}
+
+// A port to an engine that has begun: {send, close, backend, backends, place}. Its messages go to `hear`. It computes on
+// the back end that is wanted, or else on the first that works.
+export async function connect(scope, folder, settings, weights, hear, wanted = null) {
+  let port = await begun(scope, settings, weights, listen);
+  const others = port.backends.filter((name) => name !== wanted);
+  for (const backend of wanted ? [wanted, ...others] : others) {
+    port ??= await begun(scope, settings, weights, listen);
+    if (await works(backend)) return Object.assign(port, { backend });
+    port.close();
+    port = null;
+  }
+  throw new Error("nothing can be computed here");
+
+  async function works(backend) {
+    try {
+      const extra = backend in EXTRAS ? await fetchExtra(scope.document, folder, backend) : null;
+      const answer = new Promise((resolve) => (port.tried = resolve));
+      port.send({ kind: "use", backend, extra });
+      return await answer;
+    } catch {
+      return false; // its script is missing, or cannot be read by this browser
+    }
+  }
+
+  function listen(message) {
+    if (message.kind === "used") port.tried(message.works);
+    else if (!port.backend) port.tried(false); // the engine did not survive it
+    else hear(message.kind === "failed" ? { ...message, instead: insteadOf(port, message.reason) } : message);
+  }
+}
+
+// Where to go on after a failure: WebGPU that lost its device may lose the next one as well.
+function insteadOf({ backend, backends }, reason) {
+  return backend === "webgpu" && reason === "context" ? backends.find((name) => name !== backend) : backend;
+}
+
+async function begun(scope, settings, weights, hear) {
   try {
     return await inWorker(scope, settings, weights, hear);
   } catch {
@@ -42,9 +88,9 @@ const tf = (${scope.styletutTensorFlow})();
     worker.onmessage = ({ data }) => {
       if (data.kind !== "begun") return hear(data);
       // A worker without a graphics chip is worse than a page with one.
-      if (!data.backends.includes("webgl") && hasGraphics(scope)) {
+      if (!["webgpu", "webgl"].some((name) => data.backends.includes(name)) && hasGraphics(scope)) {
         close();
-        return reject(new Error("no WebGL in a worker"));
+        return reject(new Error("no graphics chip in a worker"));
       }
       begun = true;
       resolve({ send: (message) => worker.postMessage(message), close, backends: data.backends, place: "worker" });
@@ -73,7 +119,7 @@ async function inThread(scope, settings, weights, hear) {
       open = false;
       painter.going = false;
     },
-    backends: engine.availableBackends(tf),
+    backends: await engine.availableBackends(tf),
     place: "page",
   };
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 from styletut import objective, samples
 from styletut.images import resize
 from styletut.page import build, figures, scripts
+from styletut.page.bundle import bundle
 from styletut.recipes import Recipe
 
 SIDE = 32
@@ -52,6 +53,9 @@ def painter(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder: Path = tmp_path_factory.mktemp("painter")
     files = {
         "tf.js": build.library(VENDORED),
+        "wasm.js": build.backend(VENDORED, "wasm"),
+        "webgpu.js": build.backend(VENDORED, "webgpu"),
+        "port.js": bundle(SOURCES, "port.js", "styletutPort"),
         "engine.js": build.engine(SOURCES),
         "weights.js": scripts.script("styletutWeights", scripts.weights()),
         "settings.js": scripts.script("styletutSettings", scripts.settings()),
@@ -70,8 +74,12 @@ def painter(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
           window.engine = styletutEngine();
           window.settings = styletutSettings;
           window.weights = engine.decodeWeights(styletutWeights);
-          await tf.setBackend("cpu");
-          engine.quickenProcessor(tf);
+          const painter = new engine.Painter(tf, settings, weights, () => {}, null);
+          window.use = async (backend, apart) => {
+            const extra = apart ? await styletutPort().fetchExtra(document, "./", backend) : null;
+            await painter.use(backend, extra);
+          };
+          await use("cpu", false);
         }"""
     )
     yield page
@@ -171,13 +179,35 @@ def test_every_sample_gives_the_modules_losses_and_gradient(painter: Any, name: 
     compare(painter, content, style, recipe_for("mean-covariance", pooling="max-same"))
 
 
+def by(painter: Any, backend: str, apart: bool, style_loss: str, **changes: Any) -> None:
+    """Losses and gradient on another back end, if there is one."""
+    if backend not in painter.evaluate("engine.availableBackends(tf)"):
+        pytest.skip(f"this Chromium has no {backend}")
+    try:
+        painter.evaluate(f"use({backend!r}, {str(apart).lower()})")
+        assert painter.evaluate("[tf.getBackend(), tf.backend().floatPrecision()]") == [backend, 32]
+        compare(painter, square("cat", 16, 24), square("starry_night", 20, 16), recipe_for(style_loss, **changes))
+    finally:
+        painter.evaluate("use('cpu', false)")
+
+
+@pytest.mark.parametrize("style_loss", scripts.STYLE_LOSSES)
+@pytest.mark.parametrize(
+    ("pooling", "padding"), [("max-same", "replicate"), ("max", "zeros"), ("average", "replicate")]
+)
+def test_webassembly_gives_the_modules_losses_and_gradient(
+    painter: Any, style_loss: str, pooling: str, padding: str
+) -> None:
+    by(painter, "wasm", True, style_loss, pooling=pooling, padding=padding, strength=0.6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pooling", ["max-same", "average"])
+def test_webgpu_gives_the_modules_losses_and_gradient(painter: Any, pooling: str) -> None:
+    by(painter, "webgpu", True, "mean-covariance", pooling=pooling, padding="replicate")
+
+
 @pytest.mark.slow
 def test_webgl_gives_the_modules_losses_and_gradient(painter: Any) -> None:
     """By software, where there is no graphics chip: one evaluation takes long, most of it to compile."""
-    if not painter.evaluate("tf.env().getNumber('WEBGL_VERSION') === 2 && tf.setBackend('webgl')"):
-        pytest.skip("this Chromium has no WebGL 2")
-    try:
-        recipe = recipe_for("mean-covariance", pooling="max-same", padding="replicate")
-        compare(painter, square("cat", 16, 24), square("starry_night", 20, 16), recipe)
-    finally:
-        painter.evaluate("tf.setBackend('cpu')")
+    by(painter, "webgl", False, "mean-covariance", pooling="max-same", padding="replicate")

@@ -94,3 +94,7 @@ def test_a_library_that_is_not_the_vendored_file_is_refused(tmp_path: Path) -> N
     (tmp_path / build.LIBRARY).write_text("exports.other = 1;", encoding="utf-8")
     with pytest.raises(BundleError, match=r"tf-.*\.min\.js is not the file that was vendored"):
         build.library(tmp_path)
+    for name in ("webgpu", "wasm"):
+        (tmp_path / build.BACKENDS[name]["script"]).write_text("exports.other = 1;", encoding="utf-8")
+        with pytest.raises(BundleError, match=rf"tf-backend-{name}.* is not the file that was vendored"):
+            build.backend(tmp_path, name)

@@ -49,6 +49,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+PIXELS = """() => { const canvas = document.querySelector("canvas.after");
+const { width, height } = canvas;
+return [height, width, Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data)]; }"""
+
+
+def as_picture(values: list[Any]) -> np.ndarray:
+    return np.array(values[2], dtype=float).reshape(values[0], values[1], 4)[..., :3] / 255
+
+
 class Visit:
     """A page, what it asked for, and what went wrong."""
 
@@ -81,11 +90,14 @@ class Visit:
         status.wait_for()
         return str(status.inner_text())
 
-    def reach(self, step: int) -> None:
-        """Wait until so many steps are taken."""
-        self.page.wait_for_function(
-            "step => Number(/step (\\d+)/i.exec(document.querySelector('.status').textContent)?.[1]) >= step", arg=step
+    def reach(self, step: int) -> np.ndarray:
+        """The picture at the moment when so many steps are taken."""
+        found = self.page.wait_for_function(
+            "step => Number(/step (\\d+)/i.exec(document.querySelector('.status').textContent)?.[1]) >= step"
+            f" && ({PIXELS})()",
+            arg=step,
         )
+        return as_picture(found.json_value())
 
     def step(self) -> int:
         found = re.search(r"step (\d+)", self.page.locator(".status").inner_text(), re.IGNORECASE)
@@ -94,12 +106,14 @@ class Visit:
 
     def picture(self) -> np.ndarray:
         """The pixels of the canvas, in 0 to 1."""
-        values = self.page.evaluate(
-            """() => { const canvas = document.querySelector("canvas.after");
-            const { width, height } = canvas;
-            return [height, width, Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data)]; }"""
-        )
-        return np.array(values[2], dtype=float).reshape(values[0], values[1], 4)[..., :3] / 255
+        return as_picture(self.page.evaluate(PIXELS))
+
+    def backends(self) -> list[str]:
+        """Those that can be chosen; the automatic choice comes first."""
+        options = self.page.locator("#painter-backend option")
+        made: list[str] = options.evaluate_all("options => options.map((option) => option.value)")
+        assert self.page.locator("#painter-backend").input_value() == made[0]
+        return made
 
     def close(self) -> None:
         self.context.close()
@@ -129,7 +143,9 @@ def test_nothing_is_loaded_until_the_reader_asks_and_then_only_files_beside_the_
     assert one.files == {"light.html", "painter.css", "painter.js"}
     one.open()
     one.until(f"64 × 43 pixels, {recipes.get('fast').steps} steps: about .* of memory")
-    assert one.files == {"light.html", "painter.css", "painter.js", "tf.js", "engine.js", "weights.js", "samples.js"}
+    asked = {"light.html", "painter.css", "painter.js", "tf.js", "engine.js", "weights.js", "samples.js"}
+    backend = one.page.locator("#painter-backend").input_value()
+    assert one.files == asked | ({f"{backend}.js"} if backend in build.BACKENDS else set())
     assert all(url.startswith(("file:", "data:", "blob:")) for url in one.asked)
     assert one.errors == []
 
@@ -155,9 +171,8 @@ def test_a_run_is_paused_changed_continued_saved_and_copied(visit: Any, tmp_path
     assert slider.get_attribute("aria-valuetext") == "0.79"
     one.page.wait_for_timeout(1000)
     one.page.get_by_role("button", name="Go on").click()
-    one.reach(step + 1)
+    after = one.reach(step + 1)
     one.page.get_by_role("button", name="Pause").click()
-    after = one.picture()
     assert 0 < distance(before, after) < 4 / 255
 
     # What is saved says so.
@@ -200,8 +215,7 @@ def test_a_lost_context_and_a_lack_of_memory_are_survived(visit: Any, reason: st
     assert {"context": "graphics chip was taken away", "memory": "not enough memory"}[reason] in alert.inner_text()
     before, step = one.picture(), one.step()
     one.page.get_by_role("button", name="Go on").click()
-    one.reach(step + 1)
-    assert 0 < distance(before, one.picture()) < 4 / 255
+    assert 0 < distance(before, one.reach(step + 1)) < 4 / 255
     assert alert.is_hidden()
 
 
@@ -226,6 +240,83 @@ def test_without_a_worker_the_page_itself_paints(visit: Any) -> None:
     one.open()
     one.begin()
     assert "in this page’s own thread" in one.until("Step [1-9]")
+
+
+# A graphics chip that promises WebGPU and refuses it; and no worker, so that it is this page's own that counts.
+REFUSING = """window.Worker = function () { throw new Error('refused'); };
+const chip = { info: { isFallbackAdapter: false }, features: new Set(), limits: {} };
+chip.requestDevice = async () => { throw new Error("no device"); };
+navigator.gpu.requestAdapter = async () => chip;"""
+
+
+def test_without_a_graphics_chip_webassembly_is_chosen_and_another_can_be(visit: Any) -> None:
+    one = visit()
+    one.open()
+    offered = one.backends()
+    if offered[0] not in ("wasm", "cpu"):
+        pytest.skip("this machine has a graphics chip")
+    assert offered[:2] == ["wasm", "cpu"]
+    one.until(r"Computed on the processor \(WebAssembly\)")
+    one.begin()
+    one.until(r"Step [1-9].* on the processor \(WebAssembly\)")
+    one.page.locator("summary").click()
+    one.page.get_by_label("Computed on").select_option("cpu")
+    step = one.step()
+    one.until(r"on the processor \(JavaScript\)")
+    one.reach(step + 1)
+    assert one.errors == [] and one.page.get_by_role("alert").count() == 0
+
+
+def test_a_back_end_that_is_refused_gives_way_to_the_next(visit: Any) -> None:
+    one = visit(script=REFUSING)
+    one.open()
+    one.begin()
+    one.until("Step [1-9]")
+    assert "webgpu.js" in one.files
+    backend = one.page.locator("#painter-backend")
+    assert backend.input_value() != "webgpu"
+    one.page.locator("summary").click()
+    backend.select_option("webgpu")
+    alert = one.page.get_by_role("alert")
+    alert.wait_for()
+    assert re.match(r"The graphics chip \(WebGPU\) does not work here: computed on the ", alert.inner_text())
+    step = one.step()
+    one.reach(step + 1)
+    assert backend.input_value() != "webgpu"
+
+
+def test_a_back_end_whose_script_is_missing_gives_way_to_the_next(browser: Any, folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        if file.stem not in build.BACKENDS:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    one = Visit(browser, tmp_path)
+    one.open()
+    one.until("Computed on the (processor .JavaScript|graphics chip .WebGL)")
+    one.begin()
+    one.until("Step [1-9]")
+    one.close()
+
+
+def test_webgpu_paints_and_where_it_loses_its_device_another_goes_on(visit: Any) -> None:
+    one = visit(script="window.Worker = function () { throw new Error('refused'); };")
+    one.open()
+    if "webgpu" not in one.backends():
+        pytest.skip("this Chromium has no WebGPU")
+    assert one.backends()[0] == "webgpu" or "webgpu.js" not in one.files
+    one.page.locator("summary").click()
+    one.page.get_by_label("Computed on").select_option("webgpu")
+    one.begin()
+    one.until("Step [1-9].* WebGPU")
+    assert "webgpu.js" in one.files
+    one.page.evaluate("styletutLibrary.backend().device.destroy()")
+    alert = one.page.get_by_role("alert")
+    alert.wait_for()
+    assert "The picture is kept; Go on continues from it." in alert.inner_text()
+    assert "graphics chip was taken away" in alert.inner_text()
+    before, step = one.picture(), one.step()
+    one.page.get_by_role("button", name="Go on").click()
+    assert 0 < distance(before, one.reach(step + 1)) < 4 / 255
+    assert "WebGPU" not in one.until("Step")
 
 
 def test_a_picture_of_ones_own_is_read_turned_and_painted(visit: Any) -> None:

@@ -53,7 +53,7 @@ def test_weights_that_a_byte_cannot_tell_apart_are_refused() -> None:
 
 
 def test_what_a_reader_loads_is_under_seven_megabytes() -> None:
-    from page_helpers import SOURCES, VENDORED
+    from page_helpers import SOURCES, VENDORED, in_node
 
     from styletut.page import build
 
@@ -63,7 +63,12 @@ def test_what_a_reader_loads_is_under_seven_megabytes() -> None:
         scripts.script("styletutWeights", scripts.weights()),
         scripts.script("styletutSamples", scripts.sample_pictures()),
     ]
-    assert sum(len(part.encode()) for part in parts) < 7e6
+    plain = sum(len(part.encode()) for part in parts)
+    more = {name: len(build.backend(VENDORED, name).encode()) for name in build.BACKENDS}
+    assert plain + max(more.values()) < 7e6
+    said = in_node({"DOWNLOAD, EXTRAS": "load.js"}, "return { DOWNLOAD, EXTRAS };")
+    assert said["DOWNLOAD"] == f"{plain / 1e6:.1f} to {(plain + max(more.values())) / 1e6:.1f} MB"
+    assert said["EXTRAS"] == {name: f"{size / 1e6:.1f} MB" for name, size in more.items()}
     assert len(build.painter(SOURCES).encode()) < 100_000
 
 
