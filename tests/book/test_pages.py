@@ -157,7 +157,7 @@ def test_formulas_are_no_stops_on_the_way_through_a_page(desktop: Opened) -> Non
     )
     assert stops.count("formula") == desktop.page.evaluate(WIDE) <= 2
     if desktop.page.url.endswith("04-gram-matrices.html"):
-        assert len(stops) < 210
+        assert len(stops) < 195  # beside its predictions, of which each is two more
 
 
 def test_folded_code_says_what_it_holds(desktop: Opened) -> None:
@@ -416,7 +416,7 @@ def test_arrow_keys_and_buttons_lead_through_the_pictures_of_a_gallery(gallery: 
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920])
 def test_a_gallery_keeps_its_place_while_it_loads_and_its_pictures_are_whole(gallery: Any, width: int) -> None:
     gallery.set_viewport_size({"width": width, "height": 844})
-    size = f"[document.documentElement.scrollWidth, document.querySelector('{GALLERY}').scrollHeight]"
+    size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
     before = gallery.evaluate(size)
     gallery.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     load_all(gallery)
