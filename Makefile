@@ -62,7 +62,7 @@ notebooks: $(STAMP)  ## execute every notebook and write it back, normalised (ON
 	$(BIN)/python tools/run_notebooks.py $(or $(ONLY),$(NOTEBOOKS))
 	$(BIN)/python tools/reader_notebooks.py
 
-experiments: $(STAMP)  ## run the book's experiments that are out of date: hours, says how many (ONLY=08/valleys; PLAN=1 only says)
+experiments: $(STAMP)  ## run the book's experiments that are out of date: hours, says how many (ONLY=09/valleys; PLAN=1 only says)
 	$(BIN)/python tools/experiments.py $(if $(PLAN),--plan) $(ONLY)
 
 readers: $(STAMP)  ## write notebooks/ anew from the stored chapters: plain Markdown, nothing is executed

@@ -6,7 +6,7 @@ the command goes on from there. Runs that two experiments ask for are computed o
 
     python tools/experiments.py                                    # all that are missing or out of date
     python tools/experiments.py --plan                             # only what that would cost
-    python tools/experiments.py 08/valleys --set size=160 most=200 # one of them, smaller: its results say so
+    python tools/experiments.py 09/valleys --set size=160 most=200 # one of them, smaller: its results say so
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def main(arguments: Sequence[str]) -> int:
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("names", nargs="*", help="experiments, such as 08/valleys (default: all)")
+    parser.add_argument("names", nargs="*", help="experiments, such as 09/valleys (default: all)")
     parser.add_argument("--plan", action="store_true", help="only say what it would cost")
     parser.add_argument("--all", action="store_true", help="those that are up to date too")
     parser.add_argument("--seconds", type=float, help="of an evaluation at 256 pixels (default: measured here)")

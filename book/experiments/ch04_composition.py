@@ -17,7 +17,7 @@ FIVE = tuple(f"relu{block}_1" for block in (1, 2, 3, 4, 5))
 SUBSETS = {"without relu5_1": FIVE[:4], "to relu3_1": FIVE[:3], "relu5_1": FIVE[4:]}
 SMALL = {"styles": STYLES[:1], "sizes": (64,), "subset_size": 64, "steps": 12}
 
-# Faint noise, and Adam with a falling rate, as in chapter 5.
+# Faint noise, and Adam with a falling rate, as in chapter 6.
 RECIPE = st.Recipe(
     name="texture", content_weight=0.0, start="noise", noise="normal",
     noise_range=(0.0, 5.0), optimizer="adam", learning_rate=0.06, decay=0.05,

@@ -19,7 +19,7 @@ NOISE = (-60.0, 60.0)
 """The noise that it begins as, narrower than a recipe's own: few of its values are beyond black and white."""
 
 DEPTHS = ("relu1_1", "relu2_2", "relu3_2", "relu3_4", "relu4_1")
-"""The layers to rebuild a photograph from: those of chapter 6, and the deepest that a page loads."""
+"""The layers to rebuild a photograph from: those of chapter 7, and the deepest that a page loads."""
 
 STARTS: dict[str, dict[str, Any]] = {
     "noise": {"start": "noise", "noise_range": NOISE},
@@ -66,7 +66,7 @@ def figures() -> dict[str, Figure]:
     'adam'
     """
     gram = recipe("gram").replace(size=SIZE, scales=((1.0, 200),))
-    # From noise and from grey with Adam, as in chapter 5: at so small a size the first steps of L-BFGS overshoot.
+    # From noise and from grey with Adam, as in chapter 6: at so small a size the first steps of L-BFGS overshoot.
     adam = gram.replace(optimizer="adam", learning_rate=ADAM_RATE)
     noise = adam.replace(start="noise", noise_range=NOISE, learning_rate=NOISE_RATE)
     # A little smoothness, against the grain in which a texture can hide its Gram matrices.

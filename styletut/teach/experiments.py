@@ -1,13 +1,13 @@
 """The book's experiments: their functions, and what those that are stored gave.
 
-An experiment is one function in ``book/experiments``: ``valleys`` of ``ch08_valleys.py`` is the experiment
-``08/valleys``. Its arguments are all its settings. First it asks ``run`` for all its transfers, then it measures them
+An experiment is one function in ``book/experiments``: ``valleys`` of ``ch09_valleys.py`` is the experiment
+``09/valleys``. Its arguments are all its settings. First it asks ``run`` for all its transfers, then it measures them
 and returns the numbers. What it gave, where it has been run, is stored with the book and in the package: `results`.
 `repeat` runs it again, smaller or whole.
 
 ``make experiments`` computes those that are missing or out of date (``tools/experiments.py``).
 
->>> "08/valleys" in names()
+>>> "09/valleys" in names()
 True
 """
 
@@ -391,7 +391,7 @@ def experiment(name: str) -> Experiment:
     Raises:
         ExperimentError: there is none; the message lists all.
 
-    >>> sorted(experiment("08/valleys").settings)
+    >>> sorted(experiment("09/valleys").settings)
     ['most', 'pairs', 'points', 'size']
     """
     if name not in names():

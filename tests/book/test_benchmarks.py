@@ -408,7 +408,7 @@ def test_all_pictures_of_the_bench_are_small_sound_and_accounted_for(monkeypatch
 
 
 def test_a_chapter_quotes_the_bench_as_it_was_measured() -> None:
-    """Chapter 14's rows of systems are those of the table on one pair, column by column."""
+    """Chapter 15's rows of systems are those of the table on one pair, column by column."""
 
     def rows(text: str, head: str) -> dict[str, dict[str, str]]:
         names, _, *lines = text[text.index(head) :].split("\n\n")[0].splitlines()
@@ -417,7 +417,7 @@ def test_a_chapter_quotes_the_bench_as_it_was_measured() -> None:
         return {system: dict(zip(columns, values, strict=True)) for system, *values in cells}
 
     measured = rows((BENCHMARKS / "quality.md").read_text(), "| cat + starry night |")
-    chapter = nbformat.read(BENCHMARKS.parent / "book" / "14-beyond-gram.ipynb", as_version=4)
+    chapter = nbformat.read(BENCHMARKS.parent / "book" / "15-beyond-gram.ipynb", as_version=4)
     text = next(cell.source for cell in chapter.cells if "| system |" in cell.source)
     quoted = rows(text, "| system |")
     assert len(quoted) == 5

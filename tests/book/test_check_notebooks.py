@@ -65,7 +65,7 @@ def test_the_wheel_carries_the_experiments_and_what_they_gave(wheel: Path) -> No
     wanted = {f"{wheel_files.TARGET}/{path.relative_to(book).as_posix()}" for path in wheel_files.travelling(book)}
     with zipfile.ZipFile(wheel) as archive:
         carried = {name for name in archive.namelist() if name.startswith(wheel_files.TARGET)}
-    assert carried == wanted and f"{wheel_files.TARGET}/experiments/ch08_valleys.py" in wanted
+    assert carried == wanted and f"{wheel_files.TARGET}/experiments/ch09_valleys.py" in wanted
 
 
 @pytest.fixture

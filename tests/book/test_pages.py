@@ -353,7 +353,7 @@ def test_every_picture_of_a_figure_opens_above_the_page(desktop: Opened) -> None
 def test_an_enlarged_plot_can_be_read_and_scrolled_on_a_phone(browser: Any, site: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    opened = open_page(browser, site, "book/09-optimisers")
+    opened = open_page(browser, site, "book/10-optimisers")
     page = opened.page
     page.set_viewport_size(PHONE)
     page.locator("#fig-optimisers-race a.enlarge").click()

@@ -125,7 +125,7 @@ def test_what_is_transparent_lies_on_white_and_pixels_round_trip() -> None:
 
 
 def test_a_gradient_is_drawn_as_what_it_asks_for(photo: Tensor) -> None:
-    """As chapter 07 draws it: its negative, around mid-grey, cut at a quantile of its size."""
+    """As chapter 08 draws it: its negative, around mid-grey, cut at a quantile of its size."""
     gradient = photo - photo.roll(3, dims=3)
     rows, columns = photo.shape[-2:]
     body = """const pull = floats(given.data);

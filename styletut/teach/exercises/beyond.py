@@ -1,4 +1,4 @@
-"""The exercises of chapter 14, beyond the Gram matrix."""
+"""The exercises of chapter 15, beyond the Gram matrix."""
 
 from __future__ import annotations
 

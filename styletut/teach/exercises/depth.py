@@ -1,4 +1,4 @@
-"""The exercises of chapter 06, content-depth."""
+"""The exercises of chapter 07, content-depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exercises of chapter 10, gpu."""
+"""The exercises of chapter 11, gpu."""
 
 from __future__ import annotations
 

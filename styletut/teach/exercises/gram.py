@@ -21,26 +21,6 @@ def _batch(generator: Generator) -> tuple[Tensor]:
     return (torch.randn(shape, generator=generator),)
 
 
-def _clouds(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Two point clouds of different size, (N, M) and (N, M'), of positive numbers, as features are."""
-    channels, many, few = (torch.randperm(4, generator=generator)[:3] + 3).tolist()
-    return torch.rand(channels, many, generator=generator), torch.rand(channels, few, generator=generator)
-
-
-def _discrepancy(x: Tensor, y: Tensor) -> Tensor:
-    gram, target = (losses.gram_matrix(cloud[None, :, :, None]) for cloud in (x, y))
-    return (gram - target).square().sum()
-
-
-def _pairs(x: Tensor, y: Tensor, power: int = 2) -> Tensor:
-    return (x.T @ x).pow(power).mean() + (y.T @ y).pow(power).mean() - 2 * (x.T @ y).pow(power).mean()
-
-
-def _without_self(x: Tensor) -> Tensor:
-    kernel = (x.T @ x).square()
-    return (kernel.sum() - kernel.diagonal().sum()) / (len(kernel) * (len(kernel) - 1))
-
-
 EXERCISES: dict[str, Value | Function] = {
     "ex-gram-tiny": Value(
         expected=lambda: losses.gram_matrix(_TINY[None, :, :, None])[0],
@@ -83,20 +63,5 @@ EXERCISES: dict[str, Value | Function] = {
             "Halving all entries halves the diagonal too.": lambda: _channels() ** 2 // 2,
         },
         tolerance=0.0,
-    ),
-    "ex-gram-mmd": Function(
-        expected=_discrepancy,
-        inputs=_clouds,
-        slips={
-            "The kernel is the square of the inner product.": lambda x, y: _pairs(x, y, power=1),
-            "The pairs across the clouds count twice.": lambda x, y: _pairs(x, y) + (x.T @ y).square().mean(),
-            "The pairs across the clouds are subtracted.": lambda x, y: _pairs(x, y) + 4 * (x.T @ y).square().mean(),
-            "The pairs of a point with itself count too.": lambda x, y: (
-                _without_self(x) + _without_self(y) - 2 * (x.T @ y).square().mean()
-            ),
-            "Each of the three sums must be divided by its number of pairs.": lambda x, y: (
-                (x.T @ x).square().sum() + (y.T @ y).square().sum() - 2 * (x.T @ y).square().sum()
-            ),
-        },
     ),
 }

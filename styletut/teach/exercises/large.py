@@ -1,4 +1,4 @@
-"""The exercises of chapter 12, pictures larger than memory."""
+"""The exercises of chapter 13, pictures larger than memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exercises of chapter 05, style-layers."""
+"""The exercises of chapter 06, style-layers."""
 
 from __future__ import annotations
 

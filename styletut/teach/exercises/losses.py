@@ -1,4 +1,4 @@
-"""The exercises of chapter 07, three-losses."""
+"""The exercises of chapter 08, three-losses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exercises of chapter 09, optimisers."""
+"""The exercises of chapter 10, optimisers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exercises of chapter 11, recipes."""
+"""The exercises of chapter 12, recipes."""
 
 from __future__ import annotations
 

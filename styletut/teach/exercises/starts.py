@@ -1,4 +1,4 @@
-"""The exercises of chapter 08, starting-points."""
+"""The exercises of chapter 09, starting-points."""
 
 from __future__ import annotations
 

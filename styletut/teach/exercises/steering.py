@@ -1,4 +1,4 @@
-"""The exercises of chapter 13, steering."""
+"""The exercises of chapter 14, steering."""
 
 from __future__ import annotations
 
