@@ -89,13 +89,35 @@ def _fragment(
         digest.update(hashlib.sha256(data).digest())
     name = f"styletut-{kind}-{digest.hexdigest()[:12]}"
 
-    roles = ("pic before", "pic after") if kind == "divider" else ("pic",) * len(jpegs)
+    sources = [f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}" for data in jpegs]
+    return _filled(kind, name, sources, labels, labels, alt, size, start, axes)
+
+
+def linked_divider(
+    name: str, sources: Sequence[str], alts: Sequence[str], labels: Sequence[str], alt: str, size: tuple[int, int]
+) -> str:
+    """A divider over two files that lie beside the page; `name` is its id, `size` columns and rows at its widest."""
+    return _filled("divider", name, sources, alts, labels, alt, size, 0, ())
+
+
+def _filled(
+    kind: str,
+    name: str,
+    sources: Sequence[str],
+    alts: Sequence[str],
+    labels: Sequence[str],
+    alt: str,
+    size: tuple[int, int],
+    start: int,
+    axes: Axes,
+) -> str:
+    roles = ("pic before", "pic after") if kind == "divider" else ("pic",) * len(sources)
     figures = "".join(
         f'<figure class="{role}{" on" if kind != "divider" and i == start else ""}"{_bare(kind, i == start)}>'
-        f'<img src="data:image/jpeg;base64,{base64.b64encode(data).decode("ascii")}" '
-        f'alt="{html.escape(label)}" width="{size[0]}" height="{size[1]}" decoding="sync" draggable="false">'
+        f'<img src="{html.escape(source)}" '
+        f'alt="{html.escape(about)}" width="{size[0]}" height="{size[1]}" decoding="sync" draggable="false">'
         f"<figcaption>{html.escape(label)}</figcaption></figure>"
-        for i, (role, data, label) in enumerate(zip(roles, jpegs, labels, strict=True))
+        for i, (role, source, about, label) in enumerate(zip(roles, sources, alts, labels, strict=True))
     )
     parts = {
         "FIGURES": figures,
@@ -104,10 +126,10 @@ def _fragment(
         "WIDTH": str(max(size[0], min(MINIMUM_WIDTHS[kind], size[0] * 4))),
         "SHAPE": f"{size[0]} / {size[1]}",
         "COLUMN": "45%" if kind == "divider" else "7.5rem",
-        "LAST": str(len(jpegs) - 1),
+        "LAST": str(len(sources) - 1),
         "START": str(start),
         "NOW": "50 %" if kind == "divider" else html.escape(labels[start]),
-        "PAUSE": str(min(900, max(120, 7000 // len(jpegs)))),
+        "PAUSE": str(min(900, max(120, 7000 // len(sources)))),
     }
     if kind == "hover":
         parts["KEYS"] = "".join(
@@ -119,7 +141,7 @@ def _fragment(
         across = len(axes[1][1])
         parts |= {
             "ACROSS": str(across),
-            "CELL": str(_cell_width(size, len(jpegs) // across)),
+            "CELL": str(_cell_width(size, len(sources) // across)),
             "DIALS": _dials(axes, divmod(start, across)),
         }
         parts |= {

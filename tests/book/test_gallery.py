@@ -86,6 +86,47 @@ def test_a_pair_that_is_not_painted_is_an_error(built: Any, tmp_path: Path, monk
     assert f"cameraman in the style of {STYLES[-1]} is not painted" in warnings and "index.md:3" in warnings
 
 
+COVER = """```{cover} cat
+:style: harvest
+:picture: hero.png
+:alt: A cat in wheat
+```"""
+
+
+def test_a_cover_is_a_divider_with_a_choice_of_styles_and_loads_the_first_alone(built: Any, tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "hero.png")
+    page, other, warnings = built(COVER)
+    assert warnings == ""
+    assert "cover.js" in page and "cover.js" not in other
+    first, *others = re.findall(r'<label><input type="radio" name="cover-style" value="(\w+)"([^>]*)>', page)
+    assert (first[0], *(name for name, _ in others)) == ("harvest", *(name for name in STYLES if name != "harvest"))
+    assert " checked" in first[1] and not any(" checked" in rest for _, rest in others)
+    for name, rest in (first, *others):
+        about = dict(re.findall(r'([\w-]+)="([^"]*)"', rest))
+        assert about["data-picture"] == ("_images/hero.png" if name == "harvest" else f"_images/cat-{name}.webp")
+        assert (tmp_path / "html" / about["data-picture"]).is_file()
+        after = f"Chelsea the cat, painted after {st.samples.info(name).title}"
+        assert about["data-alt"] == ("A cat in wheat" if name == "harvest" else after)
+    pictures = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall("<img[^>]*>", page)]
+    assert [(each["src"], each["alt"]) for each in pictures if not each["src"].startswith("data:")] == [
+        ("_images/cat.jpg", "Chelsea the cat"),
+        ("_images/hero.png", "A cat in wheat"),
+    ]
+    thumbs = [each for each in pictures if each["src"].startswith("data:")]
+    assert len(thumbs) == len(STYLES) and max(len(each["src"]) for each in thumbs) < 15_000
+    assert all(each["alt"] for each in thumbs)
+
+
+def test_a_cover_in_a_style_that_is_not_painted_is_an_error(
+    built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "hero.png")
+    without = [row for row in STORED["pictures"] if row["file"] != "cat-dots.webp"]
+    (tmp_path / "gallery.json").write_text(json.dumps(STORED | {"pictures": without}))
+    monkeypatch.setattr(styletut_gallery, "GALLERY", tmp_path)
+    assert "cat in the style of dots is not painted" in built(COVER)[2]
+
+
 @pytest.mark.parametrize(("photograph", "style"), PAIRS[::7])
 def test_what_a_caption_says_paints_that_pair_by_fast(
     photograph: str, style: str, monkeypatch: pytest.MonkeyPatch
