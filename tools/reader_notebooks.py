@@ -389,6 +389,8 @@ class Reader:
         question, options, outcome = prediction_parts(directive.body)
         told = "".join(f"**{letter})** {text}\n\n" for letter, right, text in options if right)
         asked = "".join(f"\n- **{letter})** {text}" for letter, _, text in options)
+        if "sketch" in directive.options:
+            asked = "\nSketch it on paper, then look at the figure."
         box = self.box("Predict", f"{question}\n{asked}")
         fold = "<details>\n<summary><b>What happens</b></summary>"
         return f"{box}\n\n{fold}\n\n{self.text(told + outcome)}\n\n</details>"

@@ -1,6 +1,7 @@
 """What this book asks of its reader: predictions and exercises, answered in the page itself.
 
-- `predict` places a prediction: a question, options of which one is right, and what happens, folded.
+- `predict` places a prediction: a question, options of which one is right, and what happens, folded. In place of the
+  options there is a field for a sentence, or axes for a curve; the measured one comes from a stored experiment.
 - `exercise` says how hard it is and how many minutes it takes; a number or a word is checked in the page, by the table
   of `styletut.check`.
 - `exercise-list` makes a table of all exercises.
@@ -24,12 +25,16 @@ from sphinx.util.nodes import make_refnode
 from sphinx_exercise.directive import ExerciseDirective
 from sphinx_exercise.nodes import exercise_subtitle
 
+from styletut.errors import StyletutError
 from styletut.page.bundle import bundle
+from styletut.teach import experiments
 from styletut.teach.exercises import EXERCISES
 from styletut.teach.exercises.kinds import Value
 
 PAGE = Path(__file__).parents[1] / "_page"
 DIFFICULTIES = ("easy", "medium", "hard")
+
+AXES = ("where", "x", "y", "range")  # what a sketch needs
 
 OPTION = re.compile(r"\[([ x])\] ")
 
@@ -52,6 +57,10 @@ class prediction_option(nodes.General, nodes.TextElement):
     """One of the options."""
 
 
+class prediction_sketch(nodes.General, nodes.Element):
+    """The axes of a curve, and the measured one."""
+
+
 class prediction_outcome(nodes.General, nodes.Element):
     """What happens, folded."""
 
@@ -59,10 +68,13 @@ class prediction_outcome(nodes.General, nodes.Element):
 class Predict(SphinxDirective):
     """A prediction: a question, options as a list of tasks, the right one ticked, and what happens.
 
-    Without options, the first paragraph is the question, and the reader writes a sentence.
+    Without options, the first paragraph is the question, and the reader writes a sentence. With `sketch` the reader
+    draws a curve: an experiment and, if its numbers are in parts, the one that holds the rows; `where` says which of
+    them, `x` and `y` what an axis is called and which number of a row it shows, `range` from where to where `y` goes.
     """
 
     has_content = True
+    option_spec = dict.fromkeys(("sketch", *AXES), directives.unchanged_required)
 
     def run(self) -> list[nodes.Node]:
         """The box, with its parts."""
@@ -78,13 +90,18 @@ class Predict(SphinxDirective):
         if options and len(right) != 1:
             raise self.error(f"{len(right)} of the options are ticked, one must be")
 
+        if "sketch" in self.options and options:
+            raise self.error("a sketch has no options")
+
         name = f"predict-{self.env.new_serialno('predict')}"
         group = prediction_options()
         group += prediction_question("", "", *before[-1].children)
         for number, option in enumerate(options):
             option.attributes.update(group=name, letter=chr(ord("a") + number))
             group += option
-        if not options:
+        if "sketch" in self.options:
+            group += prediction_sketch(curve=self.curve())
+        elif not options:
             group["field"] = name
         folded = prediction_outcome()
         if options:
@@ -97,6 +114,26 @@ class Predict(SphinxDirective):
         box += [*before[:-1], group, folded]
         return [box]
 
+    def curve(self) -> dict[str, Any]:
+        """What `ask.js` draws: the axes and the stored values."""
+        if missing := [name for name in AXES if name not in self.options]:
+            raise self.error(f"a sketch needs {missing[0]}")
+        name, _, part = self.options["sketch"].partition(" ")
+        try:
+            numbers = experiments.results(name).numbers
+            rows: Any = numbers[part] if part else numbers
+            wanted = dict(pair(each) for each in self.options["where"].split(","))
+            rows = [row for row in rows if all(str(row[key]) == value for key, value in wanted.items())]
+            (x, along), (y, up) = pair(self.options["x"]), pair(self.options["y"])
+            low, high = (float(end) for end in self.options["range"].split(" to "))
+            places, values = [str(row[along]) for row in rows], [row[up] for row in rows]
+        except (StyletutError, KeyError, TypeError, ValueError) as error:
+            raise self.error(f"this sketch has no curve: {type(error).__name__}: {error}") from None
+        if not 5 <= len(values) <= 8 or not all(low <= value <= high for value in values):
+            raise self.error(f"a sketch has 5 to 8 values from {low:g} to {high:g}, not {values}")
+        self.env.note_dependency(str(experiments.home() / "results" / name / "results.json"))
+        return {"x": x, "y": y, "places": places, "range": [low, high], "measured": values}
+
     def option(self, item: nodes.Element) -> prediction_option:
         """An item of the list as an option."""
         paragraph: Any = item.children[0] if len(item.children) == 1 else None
@@ -105,6 +142,12 @@ class Predict(SphinxDirective):
             raise self.error("an option begins with [ ], or with [x] if it is the right one")
         rest = nodes.Text(first.astext()[box.end() :])
         return prediction_option("", "", rest, *paragraph.children[1:], right=box[1] == "x")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """The two sides of an equals sign."""
+    left, right = text.split("=")
+    return left.strip(), right.strip()
 
 
 def open_prediction(translator: Any, node: nodes.Element) -> None:
@@ -156,6 +199,18 @@ def open_option(translator: Any, node: nodes.Element) -> None:
 def close_option(translator: Any, node: nodes.Element) -> None:
     """Its end."""
     translator.body.append("</span></label>\n")
+
+
+def open_sketch(translator: Any, node: nodes.Element) -> None:
+    """A place for the axes; a sentence for those without scripts."""
+    text = json.dumps(node["curve"], separators=(",", ":"))
+    place = translator.starttag(nodes.Element(), "div", CLASS="sketch", **{"data-sketch": text}).rstrip()
+    translator.body.append(f"{place}<noscript><p>Sketch it on paper, then look at the figure.</p></noscript>")
+
+
+def close_sketch(translator: Any, node: nodes.Element) -> None:
+    """Its end."""
+    translator.body.append("</div>\n")
 
 
 def open_outcome(translator: Any, node: nodes.Element) -> None:
@@ -307,6 +362,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(prediction_options, html=(open_options, close_options))
     app.add_node(prediction_question, html=(open_question, close_question))
     app.add_node(prediction_option, html=(open_option, close_option))
+    app.add_node(prediction_sketch, html=(open_sketch, close_sketch))
     app.add_node(prediction_outcome, html=(open_outcome, close_outcome))
     app.add_directive("exercise", Exercise, override=True)
     app.add_node(exercise_foot, html=(open_foot, close_foot))

@@ -2,6 +2,7 @@
 // Nothing is sent; what is predicted is kept until the window is closed.
 
 import { judge, shape } from "./judge.js";
+import { axes } from "./sketch.js";
 
 export function begin(document) {
   for (const place of document.querySelectorAll(".styletut-predict")) predict(document, place);
@@ -12,18 +13,22 @@ export function begin(document) {
 function predict(document, place) {
   const outcome = place.querySelector("details.outcome"), summary = outcome.querySelector("summary");
   const options = [...place.querySelectorAll("input[type=radio]")], sentence = place.querySelector("textarea");
+  const board = place.querySelector(".sketch"), sketch = board && axes(document, board);
   const said = element(document, "p", { className: "said" });
   said.setAttribute("role", "status");
   outcome.before(said);
   const memory = remembered(document, place.id);
-  const chosen = () => (sentence ? sentence.value.trim() : options.find((option) => option.checked)?.value) || "";
+  const chosen = () =>
+    (sketch ? sketch.drawn() : sentence ? sentence.value.trim() : options.find((option) => option.checked)?.value) || "";
 
   function show() {
     const answer = chosen(), right = outcome.dataset.right;
     for (const option of options)
       option.closest("label").classList.toggle("happens", outcome.open && option.value === right);
     if (answer) said.classList.remove("missing");
-    if (!outcome.open || !answer || sentence) said.textContent = "";
+    sketch?.reveal(outcome.open);
+    if (outcome.open && sketch) said.textContent = sketch.compared();
+    else if (!outcome.open || !answer || sentence) said.textContent = "";
     else said.textContent = answer === right ? `You said ${answer}, and so it is.` : `You said ${answer}; it is ${right}.`;
   }
 
@@ -31,12 +36,13 @@ function predict(document, place) {
     if (outcome.open || chosen()) return;
     event.preventDefault();
     said.classList.add("missing");
-    said.textContent = sentence ? "First write what you expect." : "First choose one.";
+    said.textContent = sketch ? "First draw your curve." : sentence ? "First write what you expect." : "First choose one.";
   });
   outcome.addEventListener("toggle", show);
   place.addEventListener("input", () => (memory.keep(chosen()), show()));
 
   const before = memory.recall();
+  if (sketch && before) sketch.draw(before);
   if (sentence && !sentence.value) sentence.value = before;
   for (const option of options) if (option.value === before) option.checked = true;
 }

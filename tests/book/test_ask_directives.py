@@ -5,11 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from styletut.teach.exercises import EXERCISES
+
+BOOK = Path(__file__).parents[2] / "book"
 
 PREDICT = """```{predict}
 Look at *this*.
@@ -21,6 +25,18 @@ Which?
 - [ ] Three
 
 It was the second.
+```"""
+
+SKETCH = """```{predict}
+:sketch: 08/front
+:where: content = cat, variation = 0.0
+:x: content weight = weight
+:y: style loss = style loss
+:range: 0 to 0.4
+
+How does it grow?
+
+Like this.
 ```"""
 
 EXERCISE = """```{exercise} Count the unknowns
@@ -59,6 +75,61 @@ def test_a_prediction_without_options_is_a_sentence(built: Any) -> None:
     assert "<legend>What?</legend>" in box and "data-right" not in box
     assert '<label class="sentence" for="predict-0-sentence">' in box and '<textarea id="predict-0-sentence"' in box
     assert "<p>This.</p>\n<p>And that.</p>" in box.partition("<details")[2]
+
+
+def curves(page: str) -> list[dict[str, Any]]:
+    """The axes and values of all sketches of a page."""
+    return [json.loads(html.unescape(text)) for text in re.findall(r'class="sketch" data-sketch="([^"]*)"', page)]
+
+
+def stored(experiment: str) -> Any:
+    return json.loads((BOOK / "results" / experiment / "results.json").read_text(encoding="utf-8"))["numbers"]
+
+
+def test_a_sketch_is_axes_and_the_stored_values(built: Any) -> None:
+    page, other, warnings = built(SKETCH)
+    assert warnings == "" and "ask.js" in page and "ask.js" not in other
+    rows = [row for row in stored("08/front") if row["content"] == "cat" and row["variation"] == 0]
+    assert curves(page) == [
+        {
+            "x": "content weight",
+            "y": "style loss",
+            "places": ["0.02", "0.05", "0.1", "0.2", "0.5", "1.0", "2.0"],
+            "range": [0, 0.4],
+            "measured": [row["style loss"] for row in rows],
+        }
+    ]
+    box = page.partition('id="predict-0"')[2].partition("</details>")[0]
+    assert "<legend>How does it grow?</legend>" in box and "<p>Like this.</p>" in box.partition("<details")[2]
+    assert "<noscript><p>Sketch it on paper, then look at the figure.</p></noscript>" in box and "<textarea" not in box
+
+
+def test_the_sketches_of_the_chapters_are_the_stored_curves(built: Any) -> None:
+    asked = []
+    for path in sorted(BOOK.glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            asked += re.findall(r"^```\{predict\}\n(?::.*\n)+\n.*\n", cell.source, re.M)
+    page, _, warnings = built("\n\n".join(f"{head}\nThis.\n```" for head in asked))
+    assert warnings == ""
+    depth = [row["edges"] for row in stored("07/depth")["rebuilt"] if row["photo"] == "astronaut"]
+    front = [row for row in stored("08/front") if row["content"] == "coffee" and row["variation"] == 0]
+    assert [curve["measured"] for curve in curves(page)] == [depth, [row["style loss"] for row in front]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SKETCH.replace("08/front", "08/back"), "this sketch has no curve: ExperimentError"),
+        (SKETCH.replace("= weight", "= width"), "this sketch has no curve: KeyError: 'width'"),
+        (SKETCH.replace("0 to 0.4", "0.4"), "this sketch has no curve: ValueError"),
+        (SKETCH.replace("= cat", "= dog"), "a sketch has 5 to 8 values from 0 to 0.4, not []"),
+        (SKETCH.replace("0 to 0.4", "0 to 0.2"), "a sketch has 5 to 8 values from 0 to 0.2"),
+        (without(SKETCH, ":x: content weight = weight\n"), "a sketch needs x"),
+        (SKETCH.replace("Like", "- [x] So\n\nLike"), "a sketch has no options"),
+    ],
+)
+def test_a_sketch_that_is_none_is_a_warning(built: Any, text: str, message: str) -> None:
+    assert message in built(text)[2]
 
 
 @pytest.mark.parametrize(

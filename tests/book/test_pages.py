@@ -5,6 +5,7 @@ Run `make book`, then `make browser`. Skipped where there is no browser or no bu
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -526,6 +527,81 @@ def test_a_prediction_in_words_is_written_first(chapter: Any) -> None:
     box.get_by_label("Your prediction, in a sentence").fill("Blue.")
     box.get_by_text("Show what happens").click()
     assert box.locator("details > p").first.is_visible() and box.get_by_role("status").inner_text() == ""
+
+
+@pytest.fixture
+def sketch(browser: Any, site: str) -> Iterator[Any]:
+    """The prediction of a chapter that is answered by a curve."""
+    opened = open_page(browser, site, "book/08-three-losses")
+    yield opened.page.locator(".styletut-predict:has(.sketch)")
+    assert opened.elsewhere == [] and opened.errors == []
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_curve_is_drawn_before_the_measured_one_is_shown(sketch: Any, width: int) -> None:
+    page = sketch.page
+    page.set_viewport_size({"width": width, "height": 844})
+    sliders, measured = sketch.get_by_role("slider"), sketch.locator("polyline.measured")
+    sketch.get_by_text("Show what happens").click()
+    assert sketch.get_by_role("status").inner_text() == "First draw your curve."
+    assert measured.get_attribute("points") is None and not sketch.locator(".key .measured").is_visible()
+    plot = sketch.locator(".plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    corners = [box["x"] + 2, box["y"] + 2], [box["x"] + box["width"] - 2, box["y"] + box["height"] - 2]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    page.mouse.move(*corners[1], steps=20)
+    page.mouse.up()
+    values = [float(slider.input_value()) for slider in sliders.all()]
+    assert len(values) == 7 and values == sorted(values, reverse=True) and values[0] - values[-1] > 0.2
+    sketch.get_by_text("Show what happens").click()
+    stored = json.loads((ROOT / "book/results/08/front/results.json").read_text(encoding="utf-8"))["numbers"]
+    losses = [row["style loss"] for row in stored if row["content"] == "coffee" and row["variation"] == 0]
+    drawn = [float(point.split(",")[1]) for point in measured.get_attribute("points").split()]
+    assert [0.3 * (100 - y) / 100 for y in drawn] == pytest.approx(losses)
+    assert sketch.get_by_role("status").inner_text() == (
+        f"Measured, from left to right: {', '.join(f'{loss:.2g}' for loss in losses)}."
+    )
+    assert sketch.locator(".key .measured").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.reload()
+    assert [float(slider.input_value()) for slider in sliders.all()] == values
+    assert measured.get_attribute("points") is None
+
+
+def test_a_curve_is_drawn_by_the_keyboard(sketch: Any) -> None:
+    last = sketch.get_by_role("slider", name="style loss at content weight 2.0")
+    last.focus()
+    for key, value in {"ArrowUp": "0.16", "End": "0.3", "ArrowDown": "0.29"}.items():
+        sketch.page.keyboard.press(key)
+        assert last.get_attribute("aria-valuetext") == value
+    point = sketch.locator(".point").last
+    assert point.evaluate("point => getComputedStyle(point).outlineStyle") == "solid"  # where the focus is
+    assert point.get_attribute("style").endswith("bottom: 98%;")
+    sketch.page.keyboard.press("Tab")
+    sketch.page.keyboard.press("Enter")
+    assert sketch.locator("polyline.measured").get_attribute("points") is not None
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_curve_has_no_serious_barrier(sketch: Any, theme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    set_theme(sketch.page, theme)
+    sketch.get_by_role("slider").first.press("ArrowUp")
+    sketch.get_by_text("Show what happens").click()
+    found = Axe().run(sketch.page, context={"include": [[".styletut-predict:has(.sketch)"]]}).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def test_without_scripts_a_curve_is_sketched_on_paper(browser: Any, site: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/book/08-three-losses.html")
+    assert page.locator(".sketch p").is_visible()
+    context.close()
 
 
 def test_an_exercise_is_checked_in_the_page(chapter: Any) -> None:

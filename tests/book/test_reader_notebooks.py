@@ -231,6 +231,11 @@ def test_a_chapter_is_headed_by_its_number_and_the_way_to_its_page(book: Callabl
             "> **Predict**\n>\n> What?\n\n<details>\n<summary><b>What happens</b></summary>\n\n"
             "This.\n\nAnd that.\n\n</details>",
         ),
+        (
+            "```{predict}\n:sketch: 08/front\n:x: a = b\n\nWhat?\n\nThis.\n```",
+            "> **Predict**\n>\n> What?\n>\n> Sketch it on paper, then look at the figure.\n\n"
+            "<details>\n<summary><b>What happens</b></summary>\n\nThis.\n\n</details>",
+        ),
         ("```{include} quoted.md\n```", f"| a |\n| --- |\n| [loss]({PUBLISHED}book/glossary.html#term-loss) |"),
         ("```{literalinclude} code.py\n:pyobject: A.f\n```", "```python\ndef f(self):\n    return 1\n```"),
         (
