@@ -424,3 +424,11 @@ def test_a_chapter_quotes_the_bench_as_it_was_measured() -> None:
     for system, values in quoted.items():
         values.pop("statistic")
         assert values == {column: measured[system][column] for column in values}
+
+
+def test_a_model_takes_its_rate_from_the_bench() -> None:
+    """Chapter 13 counts with the seconds of an evaluation that chapter 11's table has."""
+    measured = json.loads((BENCHMARKS / "compare.json").read_text())["speed"]["1024"]["seconds"]["styletut float32"]
+    chapter = nbformat.read(BENCHMARKS.parent / "book" / "13-large-pictures.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "code")
+    assert re.findall(r"evaluation = ([\d.]+) / 1024\*\*2", code) == [f"{measured['minimum']:.2f}"]
