@@ -196,12 +196,13 @@ def exercises(notebook: Any) -> list[str]:
 
 
 PREDICT = re.compile(r"^```\{predict\}\n(.*?)\n```$", re.S | re.M)
+SKETCH = re.compile(r"\A(?::[a-z]+: .*\n)+\n")  # where the curve is stored, and its axes
 
 
 def predictions(notebook: Any) -> list[str]:
     """Each chapter asks for one at least; where there are options, one of them is what happens."""
     texts = [text for cell in notebook.cells if cell.cell_type == "markdown" for text in PREDICT.findall(cell.source)]
-    parts = [reader_notebooks.prediction_parts(text) for text in texts]
+    parts = [reader_notebooks.prediction_parts(SKETCH.sub("", text)) for text in texts]
     found = [] if any(options for _, options, _ in parts) else ["no prediction with options"]
     for question, options, outcome in parts:
         right = sum(ticked for _, ticked, _ in options)
