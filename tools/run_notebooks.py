@@ -25,6 +25,7 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 CELL_METADATA = ("tags", "mystnb", "jupyter", "cellView")
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+FOR_THE_PAGE = ("image/", "text/html")  # what `live` has beside its widgets
 
 
 def execute(notebook: Any) -> None:
@@ -65,16 +66,16 @@ def normalise(notebook: Any) -> Any:
 
 
 def remaining_widgets(notebook: Any) -> Any:
-    """Keep the picture alone where an output has it beside controls, and the state of the widgets still shown.
+    """Keep what an output has for the page beside controls, and the state of the widgets still shown.
 
-    Without a kernel such controls would be dead; the picture is their last state. None when no widget is left.
+    Without a kernel such controls would be dead; the picture is their last state, or the HTML has sliders of its own.
+    None when no widget is left.
     """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if WIDGET_VIEW in data and any(kind.startswith("image/") for kind in data):
-                kept = [kind for kind in data if kind.startswith("image/") or kind == "text/plain"]
-                output.data = nbformat.from_dict({kind: data[kind] for kind in kept})
+            if WIDGET_VIEW in data and any(kind.startswith(FOR_THE_PAGE) for kind in data):
+                output.data = nbformat.from_dict({kind: data[kind] for kind in data if kind != WIDGET_VIEW})
     widgets = notebook.metadata.get("widgets")
     state = (widgets or {}).get(WIDGET_STATE, {}).get("state", {})
     names = reachable(state, shown_widgets(notebook))

@@ -27,7 +27,7 @@ class Example(SphinxDirective):
         try:
             figure = last_value(code, names)
             bundle, sizes = figure._repr_mimebundle_() if hasattr(figure, "_repr_mimebundle_") else ({}, {})
-            page = figure._repr_html_() if not bundle else ""
+            page = bundle.get("text/html", "") if bundle else figure._repr_html_()
         except Exception as error:
             raise self.error(f"this example gives no figure: {type(error).__name__}: {error}") from None
         shown = nodes.literal_block(code, code, language="python")

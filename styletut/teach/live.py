@@ -1,4 +1,4 @@
-"""A figure with live controls, which still shows its last state where no kernel runs."""
+"""A figure with live controls, which still shows its last state, or a grid of states, where no kernel runs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import base64
 import html
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 from PIL import Image
 
 from ..engine.streams import kernel_runs
-from . import markup
+from . import interactive, markup
 from .pictures import FigureError, as_picture
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -24,12 +24,20 @@ WIDEST, WIDEST_PLOT = 720, 768  # pixels on the page
 class Live:
     """What `live` returns: `controls`, the widgets by name, and the picture of the last state.
 
-    Notebooks show it by themselves: the controls where a kernel runs, the picture alone anywhere else.
+    Notebooks show it by themselves: the controls where a kernel runs; anywhere else the picture alone, or, with
+    `page`, the pictures of some of the values under sliders.
     """
 
     __module__ = "styletut.teach.figures"  # where readers find it
 
-    def __init__(self, draw: Callable[..., Any], alt: str | None, controls: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        draw: Callable[..., Any],
+        alt: str | None,
+        controls: Mapping[str, Any],
+        page: Mapping[str, Iterable[Any]] | None = None,
+        max_bytes: int = 400_000,
+    ) -> None:
         if not callable(draw):
             raise FigureError(f"draw must be a function that returns a figure or a picture, not {draw!r}")
         if not controls:
@@ -44,7 +52,9 @@ class Live:
         else:
             self.controls = {name: _control(ipywidgets, name, each) for name, each in controls.items()}
             self._values = self._read()
+        chosen = None if page is None else self._chosen(page)
         self._data, self._kind, self._size = _drawn(draw, self._values)
+        self._page = None if chosen is None else self._grid(chosen, max_bytes)
         if self.controls:
             self._assemble(ipywidgets)
 
@@ -59,6 +69,44 @@ class Live:
 
     def _read(self) -> dict[str, Any]:
         return {name: control.get_interact_value() for name, control in self.controls.items()}
+
+    def _chosen(self, page: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
+        """The two controls of the page and their values, each of which the control must be able to take."""
+        if not isinstance(page, Mapping) or len(page) != 2:
+            raise FigureError(
+                f"page takes the values of two controls, page={{name: values, name: values}}, not {page!r}"
+            )
+        for name, values in page.items():
+            if name not in self._values:
+                raise FigureError(f"page: {name!r} is no control; there are {', '.join(self._values)}")
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise FigureError(f"page: give {name} a list of values, not {values!r}")
+        chosen = {name: list(values) for name, values in page.items()}
+        for name, values in chosen.items():
+            for value in values:
+                if name in self.controls and not _takes(self.controls[name], value):
+                    raise FigureError(f"page: {value!r} is no value of the control {name}")
+        return chosen
+
+    def _grid(self, chosen: Mapping[str, list[Any]], max_bytes: int) -> interactive.HTMLFigure:
+        """A picture for each pair of values, beginning with that of the controls where it is among them."""
+        (down, rows), (along, columns) = chosen.items()
+
+        def picture(row: Any, column: Any) -> Image.Image:
+            data, _, _ = _drawn(self._draw, self._values | {down: row, along: column})
+            return Image.open(io.BytesIO(data))
+
+        start = [values.index(now) if (now := self._values[name]) in values else 0 for name, values in chosen.items()]
+        return interactive.grid(
+            [[picture(row, column) for column in columns] for row in rows],
+            rows,
+            columns,
+            (down.replace("_", " "), along.replace("_", " ")),
+            self._alt,
+            start=(start[0], start[1]),
+            max_width=max(self._size),  # as large as the picture beside the controls
+            max_bytes=max_bytes,
+        )
 
     def _assemble(self, ipywidgets: Any) -> None:
         shown = [control for control in self.controls.values() if isinstance(control, ipywidgets.Widget)]
@@ -97,11 +145,16 @@ class Live:
             self._status.value = ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
-        kind = f"image/{self._kind}"
-        data: dict[str, Any] = {kind: base64.b64encode(self._data).decode("ascii"), "text/plain": self.alt}
+        data: dict[str, Any]
+        if self._page is None:
+            kind = f"image/{self._kind}"
+            data = {kind: base64.b64encode(self._data).decode("ascii"), "text/plain": self.alt}
+            about = {kind: dict(zip(("width", "height"), self._size, strict=True))}
+        else:
+            data, about = {"text/html": self._page.html, "text/plain": self._page.alt}, {}
         if self._box is not None and kernel_runs():
             data[VIEW] = self._box._repr_mimebundle_()[VIEW]
-        return data, {kind: dict(zip(("width", "height"), self._size, strict=True))}
+        return data, about
 
 
 # --------------------------------------------------------------------------- controls
@@ -124,6 +177,20 @@ def _control(ipywidgets: Any, name: str, given: Any) -> Any:
     if control.has_trait("continuous_update"):
         control.continuous_update = False  # draw once, when the control is released
     return control
+
+
+def _takes(control: Any, value: Any) -> bool:
+    """Whether a control can have that value, tried out: a list refuses others, a slider moves them to its ends."""
+    from traitlets import TraitError  # ipywidgets is there
+
+    before = control.value
+    try:
+        control.value = value
+        return bool(control.get_interact_value() == value)
+    except TraitError:
+        return False
+    finally:
+        control.value = before
 
 
 def _first(name: str, given: Any) -> Any:

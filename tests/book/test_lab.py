@@ -13,6 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
+import run_notebooks
 from lab_helpers import IN_LAB, PATIENCE, serving
 
 pytestmark = IN_LAB
@@ -37,6 +38,10 @@ FIGURES = {
     "hover": 'figures.hover(pictures[:3], ["first", "second", "third"])',
     "grid": 'figures.grid([pictures[:3], pictures[3:6]], ["low", "high"], [1, 2, 3], ("weight", "depth"))',
     "live": 'figures.live(features, layer=["relu1_1", "relu2_1"], channel=(0, 5))',
+    "live page": (
+        'figures.live(features, layer=["relu1_1", "relu2_1"], channel=(0, 5), '
+        'page={"layer": ["relu1_1", "relu2_1"], "channel": [0, 2, 5]})'
+    ),
     "stylize": "result = st.stylize(*pictures[:2], weights=tiny, scales=((0.5, 20_000), (1.0, 20_000)))",
     "stopped": "result.stopped",
 }
@@ -220,6 +225,14 @@ def test_every_control_of_a_live_figure_draws_anew(played: Notebook) -> None:
     assert "layer relu1_1" in picture.get_attribute("alt")
 
 
+def test_a_live_figure_with_a_page_has_its_controls_where_a_kernel_runs(played: Notebook) -> None:
+    output = played.output("live page")
+    output.locator("select").wait_for()
+    assert output.locator(".styletut-figure").count() == 0 and output.locator("img").count() == 1
+    (saved,) = nbformat.read(played.path, as_version=4).cells[CELLS.index("live page")].outputs
+    assert set(saved.data) == {run_notebooks.WIDGET_VIEW, "text/html", "text/plain"}
+
+
 # --------------------------------------------------------------------------- the run
 
 
@@ -248,7 +261,7 @@ def test_a_reopened_notebook_shows_its_pictures_and_no_dead_widget(reopened: Not
 
 
 def test_an_untrusted_notebook_shows_one_picture_and_says_how_to_play(untrusted: Notebook) -> None:
-    for name in ("divider", "frames", "hover", "grid"):
+    for name in ("divider", "frames", "hover", "grid", "live page"):
         output = untrusted.output(name)
         output.get_by_text("Run this cell").wait_for()
         shown = [picture for picture in output.locator("img").all() if picture.is_visible()]

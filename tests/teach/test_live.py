@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 from teach_helpers import history, noise, picture, result
 
 from styletut.errors import ImageError
-from styletut.teach.figures import FigureError, gallery, live, loss_curves
+from styletut.teach.figures import FigureError, gallery, grid, live, loss_curves
 
 ROOT = Path(__file__).parents[2]
 
@@ -201,6 +202,17 @@ def test_what_draw_raises_at_first_is_the_callers_to_see(widgets):
 @pytest.mark.parametrize(
     ("call", "says"),
     [
+        (lambda: paged(page={"k": [0, 4]}), "page takes the values of two controls"),
+        (lambda: paged(page={"k": [0], "mode": ["a"], "flag": [True]}), "page takes the values of two controls"),
+        (lambda: paged(page=cast(Any, ["k", "mode"])), "page takes the values of two controls"),
+        (lambda: paged(page={"k": [0], "shade": ["a"]}), "'shade' is no control; there are k, mode, flag"),
+        (lambda: paged(page={"k": [0], "mode": "ab"}), "give mode a list of values"),
+        (lambda: paged(page={"k": cast(Any, 4), "mode": ["a"]}), "give k a list of values"),
+        (lambda: paged(page={"k": [0, 10], "mode": ["a"]}), "10 is no value of the control k"),
+        (lambda: paged(page={"k": [0, 0.5], "mode": ["a"]}), "0.5 is no value of the control k"),
+        (lambda: paged(page={"k": [0, 4], "mode": ["a", "c"]}), "'c' is no value of the control mode"),
+        (lambda: paged(page={"k": [0, 4], "mode": []}), "at least two pictures"),
+        (lambda: paged(page={"k": range(10), "mode": ["a", "b"]}, max_bytes=9000), "do not fit into max_bytes=9,000"),
         (lambda: live(cast(Any, "draw"), k=1), "must be a function"),
         (lambda: live(lambda: picture()), "at least one control"),
         (lambda: live(lambda k: picture(), k=object()), "cannot be a control"),
@@ -219,6 +231,64 @@ def test_what_draw_returns_must_be_a_figure_or_one_picture(widgets):
     for wrong in (7, "cat.png", torch.rand(2, 3, 8, 8)):
         with pytest.raises(ImageError, match="what draw returns"):
             live(lambda k, wrong=wrong: wrong, k=1)
+
+
+def shade(k: int, mode: str, flag: bool) -> torch.Tensor:
+    return picture(colour=(k / 9, {"a": 0.2, "b": 0.8}[mode], float(flag)))
+
+
+def paged(**about: Any) -> Any:
+    return live(shade, **about, k=(0, 9), mode=["a", "b"], flag=True)
+
+
+def test_a_page_shows_a_grid_of_two_controls_and_the_others_at_their_first_value(widgets):
+    figure = paged(page={"mode": ["b", "a"], "k": [0, 4, 9]}, alt="Shades.")
+    table = [[shade(k, mode, True) for k in (0, 4, 9)] for mode in "ba"]
+    # A picture is stored once already by the time that it comes into the grid: not the same bytes.
+    expected = grid(table, ["b", "a"], [0, 4, 9], ("mode", "k"), "Shades.", start=(1, 1))
+    data, about = figure._repr_mimebundle_()
+    assert set(data) == {"text/html", "text/plain"} and about == {} and data["text/plain"] == "Shades."
+    assert plain(data["text/html"]) == plain(expected.html)
+    for shown_, made in zip(stored(data["text/html"]), stored(expected.html), strict=True):
+        assert np.abs(np.subtract(shown_, made, dtype=int)).max() <= 4
+
+
+def plain(page: str) -> str:
+    """The HTML of a figure without its pictures, and without its name, which depends on them."""
+    return re.sub(r"styletut-grid-\w+|base64,[^\"]+", "", page)
+
+
+def stored(page: str) -> list[np.ndarray]:
+    """The pictures in the HTML of a figure."""
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in re.findall(r"base64,([^\"]+)", page)]
+
+
+def test_a_page_is_drawn_once_and_stays_when_a_control_is_moved(widgets):
+    calls = []
+
+    def draw(k: int, layer_name: str) -> torch.Tensor:
+        calls.append((k, layer_name))
+        return picture()
+
+    figure = live(draw, k=widgets.IntSlider(3, 0, 9), layer_name=["a", "b"], page={"k": [0, 9], "layer_name": ["b"]})
+    assert calls == [(3, "a"), (0, "b"), (9, "b")]
+    assert (figure.controls["k"].value, figure.controls["layer_name"].value) == (3, "a")
+    before = figure._repr_mimebundle_()
+    figure.controls["k"].value = 9
+    assert figure._repr_mimebundle_() == before and calls[3:] == [(9, "a")]
+    assert before[0]["text/plain"] == "2 pictures for 2 values of k (0 to 9) and 1 of layer name (b to b)."
+
+
+def test_a_page_where_a_kernel_runs_has_the_controls_too(widgets, monkeypatch):
+    monkeypatch.setattr("styletut.teach.live.kernel_runs", lambda: True)
+    data, _ = paged(page={"mode": ["b", "a"], "k": [0, 4, 9]})._repr_mimebundle_()
+    assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
+
+
+def test_a_page_needs_no_ipywidgets(widgets, monkeypatch):
+    shown_ = paged(page={"k": [0, 9], "mode": ["a", "b"]})._repr_mimebundle_()
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert paged(page={"k": [0, 9], "mode": ["a", "b"]})._repr_mimebundle_() == shown_
 
 
 def test_live_without_ipython_shows_the_picture(widgets, monkeypatch):
