@@ -275,6 +275,17 @@ def add_offline_scripts(app: Sphinx, exception: Exception | None) -> None:
         archive.extractall(static / "html-manager")
 
 
+def drop_unloaded(app: Sphinx, exception: Exception | None) -> None:
+    """Leave out what the theme brings and no page loads: Font Awesome (see webpack-macros.html), translations, maps."""
+    if exception or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    for folder in ("vendor", "locales"):
+        shutil.rmtree(static / folder, ignore_errors=True)
+    for part in static.rglob("*.map"):
+        part.unlink()
+
+
 def add_painter(app: Sphinx, exception: Exception | None) -> None:
     """Put what the page "Paint your own" and the live figures load into the built book."""
     if not exception and app.builder.format == "html":
@@ -416,6 +427,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", reach_formulas)
     app.connect("html-page-context", offer_live_figures)
     app.connect("build-finished", copy_readers)
+    app.connect("build-finished", drop_unloaded)
     app.connect("build-finished", add_offline_scripts)
     app.connect("build-finished", add_painter)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

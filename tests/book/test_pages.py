@@ -800,3 +800,4 @@ def test_the_book_is_light() -> None:
     assert sum(painter.values()) < 7_000_000
     assert apart["weights-finer.js"] < 13_000_000
     assert max(size for path, size in sizes.items() if path.suffix == ".html") < 4_000_000
+    assert not [path for path in sizes if path.suffix == ".map" or path.parts[:2] == ("_static", "vendor")]

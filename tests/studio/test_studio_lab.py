@@ -89,7 +89,7 @@ def test_from_upload_to_saved_file(page: Any, folder: Path, photo: Tensor) -> No
     # The kernel is free meanwhile.
     page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")
-    page.locator(".jp-OutputArea-output").get_by_text("42").wait_for()
+    page.locator(".jp-OutputArea-output").get_by_text("42", exact=True).wait_for()
     says(page, "painting 1")
     shot("2-painting")
     press(page, "Pause")
