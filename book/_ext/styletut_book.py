@@ -296,11 +296,11 @@ class AuthorYearLabels(BaseLabelStyle):
     """Labels such as "Gatys et al., 2016", the way the text cites."""
 
     def format_labels(self, sorted_entries: list[Any]) -> Iterator[str]:
-        """One label for each entry; the same in every list, so the letter of "2015a" stands in the .bib file."""
+        """One label for each entry; the same in every list and in the text, so the .bib file says "2015a" itself."""
         for entry in sorted_entries:
             names = [" ".join(person.last_names).strip("{}") for person in entry.persons["author"]]
             who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
-            yield f"{who}, {entry.fields['year']}{entry.fields.get('letter', '')}"
+            yield f"{who}, {entry.fields['year']}"
 
 
 class AuthorYearStyle(PlainStyle):
