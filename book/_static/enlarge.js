@@ -63,6 +63,7 @@
     const small = link.querySelector("img");
     const large = new Image();
     large.alt = small.alt;
+    large.classList.toggle("plot", Boolean(small.closest(".tag_plot")));
     large.addEventListener("load", fit);
     large.src = small.src;
     shown.replaceChildren(large);

@@ -140,6 +140,9 @@ def figures(notebook: Any) -> list[str]:
             found.append(f"figure without caption: {head(cell)}")
         if not about.get("figure", {}).get("name", "").startswith("fig-"):
             found.append(f"figure without a name fig-...: {head(cell)}")
+        png = any("image/png" in output.get("data", {}) for output in still)
+        if png and len({"plot", "own-colours"}.intersection(cell.metadata.get("tags", []))) != 1:
+            found.append(f"tag it `plot` (drawn anew for dark pages) or `own-colours`: {head(cell)}")
         if len(pictures) > 1:
             found.append(f"more than one figure in a cell: {head(cell)}")
     return found
@@ -320,7 +323,7 @@ def sound_chapter() -> Any:
     cells = [
         v4.new_markdown_cell(opening),
         v4.new_code_cell(INSTALL.strip(), execution_count=1, metadata={"tags": ["hide-cell"], "cellView": "form"}),
-        v4.new_code_cell("plot()", execution_count=2, outputs=[picture], metadata={"mystnb": about}),
+        v4.new_code_cell("plot()", execution_count=2, outputs=[picture], metadata={"mystnb": about, "tags": ["plot"]}),
         v4.new_code_cell("x = 1\nprint(x)", execution_count=3, outputs=[v4.new_output("stream", text="1\n")]),
         v4.new_markdown_cell(f"## Exercises\n\n{asked}\n\n{solved}\n\n" + "\n\n".join(f"## {t}" for t in CLOSING)),
     ]
@@ -378,6 +381,8 @@ BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
     "svg": (set_in("cells", 2, "outputs", 0, "data", to={"image/svg+xml": "<svg/>"}), "SVG"),
     "no alt text": (set_in("cells", 2, "metadata", "mystnb", "image", to={}), "without alt text"),
     "no caption": (set_in("cells", 2, "metadata", "mystnb", "figure", to={"name": "fig-a"}), "without caption"),
+    "figure that does not say how it looks in the dark": (set_in("cells", 2, "metadata", "tags", to=[]), "tag it"),
+    "figure in both ways": (set_in("cells", 2, "metadata", "tags", to=["plot", "own-colours"]), "tag it"),
     "interactive figure without caption": (
         lambda notebook: interactive(notebook).metadata.mystnb.figure.pop("caption"),
         "without caption",

@@ -219,16 +219,21 @@ def test_pictures_are_there_and_described(desktop: Opened) -> None:
         assert alt and not alt.endswith((".png", ".jpg", ".jpeg")), source
 
 
-def test_dark_mode_is_dark_and_leaves_pictures_alone(desktop: Opened) -> None:
+def test_dark_mode_is_dark_turns_plots_over_and_leaves_pictures_alone(desktop: Opened) -> None:
     set_theme(desktop.page, "dark")
     background = desktop.page.evaluate("getComputedStyle(document.body).backgroundColor")
     channels = [int(value) for value in background.split("(")[1].rstrip(")").split(",")[:3]]
-    filters = desktop.page.evaluate(
-        "content => [...document.querySelectorAll(content + ' img')].map(img => getComputedStyle(img).filter)", CONTENT
-    )
+    dark = desktop.page.evaluate(FILTERS, CONTENT)
     set_theme(desktop.page, "light")
+    light = desktop.page.evaluate(FILTERS, CONTENT)
     assert max(channels) < 64
-    assert set(filters) <= {"none"}
+    assert {how for _, how in light} <= {"none"}
+    assert all(how.startswith("invert(1)") == plot for plot, how in dark)
+    assert {how for plot, how in dark if not plot} <= {"none"}
+
+
+FILTERS = """content => [...document.querySelectorAll(content + ' img')].map(
+    img => [Boolean(img.closest('.tag_plot')), getComputedStyle(img).filter])"""
 
 
 def test_interactive_figures_follow_the_keyboard(desktop: Opened) -> None:
