@@ -22,7 +22,7 @@ RECIPE = st.recipes.get("gram").replace(
 )
 
 
-def painted(run, pairs=PAIRS, layers=LAYERS, weights=WEIGHTS, size=256, most=300, sides=SIDES):
+def painted(run, pairs=PAIRS, layers=LAYERS, weights=WEIGHTS, size=160, most=300, sides=SIDES):
     done, photos = {}, {}
     for content, style in pairs:
         photos[content], painting = st.samples.load(content, size), st.samples.load(style, size)
