@@ -7,7 +7,7 @@ from another photograph's.
 import styletut as st
 
 PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harvest"))
-WEIGHTS = (0.1, 0.5, 2.0, 10.0)
+WEIGHTS = (0.001, 0.01, 0.1, 2.0, 10.0)
 SMALL = {"pairs": PAIRS[:1], "weights": (0.1, 10.0), "size": 64, "most": 10}
 
 # As in 09/valleys, whose runs of weight 0.1 serve here too.

@@ -1,7 +1,7 @@
 """The systems with their own number of steps, judged by another network.
 
 All at one size, from their own starts, with their own weights. `keras-sgd` asks for 10 000
-steps and is given half: it ends, as all of them may, when it gains less than one per cent in a
+steps and is given 3000: it ends, as all of them may, when it gains less than one per cent in a
 fifth of them.
 """
 
@@ -12,7 +12,7 @@ SYSTEMS = ("three-losses", "gram", "gatys", "lbfgs", "five-layer", "avgpool", "k
 SMALL = {"systems": SYSTEMS[1:2], "size": 100, "most": 6}
 
 
-def systems(run, pairs=PAIRS, systems=SYSTEMS, size=256, most=5000):
+def systems(run, pairs=PAIRS, systems=SYSTEMS, size=256, most=3000):
     photos, paintings, done = {}, {}, {}
     for content, style in pairs:
         photos[content] = st.samples.load(content, size)
