@@ -15,7 +15,7 @@ RECIPE = st.recipes.get("fast").replace(
 )
 GRAM = st.recipes.get("gram")
 EVEN = GRAM.style_layers
-VARIANTS = {
+VARIANTS: dict[str, dict] = {
     "fast": {},
     "Gram matrices": {"style_loss": "relative"},
     "even layers": {"style_layers": EVEN},
