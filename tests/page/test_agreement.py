@@ -23,7 +23,7 @@ RATE = 0.002
 """Adam's first steps divide each gradient by its own size, so rounding moves a pixel whose gradient is next to nothing
 as far as any other: with a higher rate two float32 runs of the module itself part."""
 
-pytestmark = [pytest.mark.browser, pytest.mark.numerical]
+pytestmark = pytest.mark.browser
 
 EVALUATE = """async ({ content, style, picture, recipe, steps }) => {
   for (const each of [content, style, picture]) each.data = Float32Array.from(each.data);
@@ -135,6 +135,7 @@ def recipe_for(style_loss: str, **changes: Any) -> Recipe:
     return scripts.recipe(name).replace(**({"precision": "float32", "tv_weight": 0.1} | adam | changes))
 
 
+@pytest.mark.numerical  # alone: on another instruction set the module's numbers change for all these tests alike
 @pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("style_loss", scripts.STYLE_LOSSES)
