@@ -25,6 +25,7 @@ import json
 import math
 import os
 import platform
+import textwrap
 import tokenize
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -506,7 +507,8 @@ class Results:
             f"{self.made['minutes']:g} minutes on {self.made['machine']}, {self.made['date']}",
         ]
         if self.reduced:
-            parts.append("not the whole experiment: " + ", ".join(f"{k}={v!r}" for k, v in self.reduced.items()))
+            settings = "not the whole experiment: " + ", ".join(f"{k}={v!r}" for k, v in self.reduced.items())
+            parts.append(textwrap.fill(settings, 76, subsequent_indent="    ", break_on_hyphens=False))
         return "\n  ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -298,6 +299,8 @@ def test_an_experiment_is_repeated_small_or_whole(book: Path) -> None:
     assert small.reduced == {"photos": ["cat"], "steps": 2}
     assert "not the whole experiment: photos=['cat'], steps=2" in str(small)
     assert small.picture("again").shape == (1, 3, 11, 16)
+    many = dataclasses.replace(small, settings=small.settings | {"photos": ["a photograph of a cat"] * 9})
+    assert len(str(many).splitlines()) > 5 and max(map(len, str(many).splitlines())) <= 80
 
 
 def test_numbers_are_plain(book: Path) -> None:
