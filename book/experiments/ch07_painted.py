@@ -11,7 +11,7 @@ import styletut as st
 PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harvest"))
 LAYERS = ("relu1_1", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
 WEIGHTS = (0.2, 1.6)
-SIDES = (8, 16, 24, 48)
+SIDES = (8, 16, 24, 32)
 SMALL = {
     "pairs": PAIRS[:1], "layers": LAYERS[3:], "size": 64, "most": 10, "sides": (8,),
 }
