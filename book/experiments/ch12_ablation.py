@@ -49,7 +49,7 @@ def ablation(run, pairs=PAIRS, variants=tuple(VARIANTS), size=256, steps=80):
     made = {key: outcome.picture for key, outcome in done.items()}
     made |= {(content, "photograph", 0.0): photo for content, photo in photos.items()}
     return [
-        {"content": content, "variant": name, "content weight": weight}
+        {"photo": content, "variant": name, "content weight": weight}
         | vars(st.evaluate.scores(picture, photos[content], paintings[content]))
         for (content, name, weight), picture in made.items()
     ]

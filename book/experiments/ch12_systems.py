@@ -40,7 +40,7 @@ def systems(run, pairs=PAIRS, systems=SYSTEMS, size=256, most=3000):
     made = {key: outcome.picture for key, outcome in done.items()}
     made |= {(content, "photograph"): photo for content, photo in photos.items()}
     return [
-        {"content": content, "system": name}
+        {"photo": content, "system": name}
         | vars(st.evaluate.scores(picture, photos[content], paintings[content]))
         for (content, name), picture in made.items()
     ]
