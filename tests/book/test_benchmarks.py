@@ -43,8 +43,23 @@ def test_an_impossible_target_is_refused_before_anything_is_measured(
 
 def test_no_script_writes_without_asking_for_a_target() -> None:
     others = {path.stem for path in BENCHMARKS.glob("*.py")} - {*WRITE, "target"}
-    assert others == {"activations", "edges", "memory"}  # print each row
+    assert others == {"activations", "edges", "memory", "processes"}  # print each row
     assert not any("write" in (BENCHMARKS / f"{name}.py").read_text() for name in others)
+
+
+def test_a_step_of_each_way_is_the_difference_of_a_long_run_and_a_short_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    processes = script("processes", monkeypatch)
+    disturbed = iter([3.0] * 6 + [0.0] * 6 + [2.0] * 6)  # the second of three rounds is the quiet one
+
+    def seconds(size: int, steps: int, count: int, threads: int, folder: Path) -> float:
+        return 5.0 + next(disturbed) + steps * size / (count * threads)
+
+    monkeypatch.setattr(processes, "seconds", seconds)
+    monkeypatch.setattr(sys, "argv", ["processes", "--sizes", "64", "--rounds", "3"])
+    processes.main()
+    assert capsys.readouterr().out.splitlines()[-1] == "| 64 x 64 | 64.00 s | 32.00 s | 32.00 s | 0.50 |"
 
 
 def test_every_control_is_painted_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
