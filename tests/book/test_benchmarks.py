@@ -43,8 +43,15 @@ def test_an_impossible_target_is_refused_before_anything_is_measured(
 
 def test_no_script_writes_without_asking_for_a_target() -> None:
     others = {path.stem for path in BENCHMARKS.glob("*.py")} - {*WRITE, "target"}
-    assert others == {"activations", "edges", "memory", "processes"}  # print each row
+    assert others == {"activations", "edges", "memory", "processes", "seams"}  # print each row
     assert not any("write" in (BENCHMARKS / f"{name}.py").read_text() for name in others)
+
+
+def test_a_line_stands_out_by_its_step_over_that_of_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    seams = script("seams", monkeypatch)
+    ramp = torch.arange(8.0).expand(1, 3, 4, 8)
+    assert seams.step_across(ramp, 4) == pytest.approx(1)
+    assert seams.step_across(ramp + 2.0 * (torch.arange(8) >= 4), 4) == pytest.approx(3)
 
 
 def test_a_step_of_each_way_is_the_difference_of_a_long_run_and_a_short_one(
