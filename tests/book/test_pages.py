@@ -75,6 +75,8 @@ def open_page(browser: Any, site: str, address: str) -> Opened:
     page.on("pageerror", lambda error: opened.errors.append(str(error)))
     page.goto(f"{site}/{address}.html", wait_until="networkidle")
     page.evaluate("async () => { if (window.MathJax?.startup?.promise) await MathJax.startup.promise }")
+    if page.locator(f"{CONTENT} .math").count():  # on a busy machine the promise can be kept before the formulas stand
+        page.wait_for_selector(f"{CONTENT} mjx-container", state="attached", timeout=60_000)
     page.evaluate("document.fonts.ready")
     return opened
 
