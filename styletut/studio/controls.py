@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,7 +53,7 @@ class Control:
 
     def __init__(self, field: Field, value: Any, changed: Changed) -> None:
         self.field, self._changed = field, changed
-        self._showing = False
+        self._showing: int | None = None  # the thread that shows a value; another one's is a change
         self.widget = self._make(value)
         self.show(value)
         self.widget.observe(self._moved, "value")
@@ -64,7 +65,7 @@ class Control:
 
     def show(self, value: Any) -> None:
         """Show a value, which is not a change."""
-        self._showing = True
+        self._showing = threading.get_ident()
         try:
             if isinstance(self.widget, ipywidgets.Text):
                 self.widget.disabled = _is_object(value)
@@ -72,14 +73,14 @@ class Control:
                 self.widget.options = (*self.widget.options, value)
             self.widget.value = self._shown(value)
         finally:
-            self._showing = False
+            self._showing = None
 
     def mark(self, differs: bool) -> None:
         """Mark that the value is another than the named recipe's, or take the mark away."""
         (self.widget.add_class if differs else self.widget.remove_class)("styletut-differs")
 
     def _moved(self, change: Any) -> None:
-        if not self._showing:
+        if self._showing != threading.get_ident():
             self._changed(self.field.name, self._read(change["new"]))
 
     def _make(self, value: Any) -> Any:

@@ -116,9 +116,9 @@ class View:
 
     def _act(self, command: Callable[[], object]) -> None:
         """Obey a click; where that fails it is said in a line, and everything is as before."""
-        if self._refreshing:
-            return
         with self._lock:
+            if self._refreshing:  # in this thread, as any other waits at the lock: a value is shown, not chosen
+                return
             try:
                 command()
             except Exception as error:
@@ -153,7 +153,8 @@ class View:
         self._act(self.model.start)
 
     def _pause(self) -> None:
-        self._act(self.model.pause if self.model.state == "painting" else self.model.go_on)
+        # What the button said is what was meant, also where the run has ended since.
+        self._act(self.model.pause if self.pause.description == "Pause" else self.model.go_on)
 
     def _stop(self) -> None:
         self._act(self.model.stop)

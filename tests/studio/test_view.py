@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -115,6 +116,42 @@ def test_the_buttons_follow_the_run(studio: Studio, photo: Tensor, painting: Ten
         assert primary == [words[3]] if words[3] else not primary
     view.start.click()
     assert pressed == ["work"]
+
+
+def test_what_another_thread_changes_while_the_studio_is_refreshed_is_not_lost(
+    studio: Studio, monkeypatch: Any
+) -> None:
+    """JupyterLab hands clicks to a thread of their own, while the kernel's loop shows what is painted."""
+    view, clicks = studio.view, {}
+
+    def meanwhile(field: str, value: float, shown: Any) -> Any:
+        if field not in clicks:
+            clicks[field] = threading.Thread(target=setattr, args=(view.controls[field].widget, "value", value))
+            clicks[field].start()
+            clicks[field].join(0.2)  # not longer: it waits for the lock, which is held here
+        return shown
+
+    status_ = parts.status
+    monkeypatch.setattr(parts, "status", lambda *given: meanwhile("content_weight", 5.0, status_(*given)))
+    # And while the control itself is shown another value.
+    control = view.controls["style_weight"]
+    monkeypatch.setattr(control, "_shown", lambda value: meanwhile("style_weight", 7.0, value))
+    studio.model.set("style_weight", 6.0)
+    view.refresh()
+    for click in clicks.values():
+        click.join()
+    recipe = studio.model.settings.recipe
+    assert (recipe.content_weight, recipe.style_weight) == (5.0, 7.0)
+
+
+def test_a_pause_that_comes_too_late_begins_nothing(studio: Studio, photo: Tensor, painting: Tensor) -> None:
+    ready(studio, photo, painting)
+    studio.view.start.click()
+    studio.model.wait()  # the button says "Pause" until the next look at the model
+    assert studio.view.pause.description == "Pause" and studio.model.state == "done"
+    studio.view.pause.click()
+    done(studio)
+    assert len(studio.model.paintings) == 1 and studio.view.pause.description == "Go on"
 
 
 def test_a_bad_upload_is_one_line_and_nothing_is_lost(studio: Studio, photo: Tensor, painting: Tensor) -> None:
