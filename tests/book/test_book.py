@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import base64
 import copy
+import io
 import re
 import subprocess
 import tomllib
@@ -14,17 +16,20 @@ from typing import Any
 
 import address
 import nbformat
+import numpy as np
 import pytest
 import reader_notebooks
 import run_notebooks
 import styletut_book
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
+from matplotlib.figure import Figure
 from nbclient.exceptions import CellExecutionError
 from nbformat import v4
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from PIL import Image
 
 import styletut
 from styletut.page import figures as figures_module
@@ -68,6 +73,7 @@ MAX_COLUMNS = 80  # what a page on a laptop shows without scrolling a cell sidew
 OPENING = ("**What you will learn**", "**What you need first**", "**Time to read**", "**Time to run**")
 CLOSING = ["Summary", "What to read next", "References"]
 PICTURES = ("image/png", "image/jpeg")
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 MACHINE = re.compile(r"\bat 0x[0-9a-f]{6,}|/(?:home|root|tmp|Users)/\w")
 
 
@@ -318,7 +324,7 @@ def sound_chapter() -> Any:
     asked = "\n\n".join(f"```{{exercise}} Do\n:label: {name}\n{effort}\n\nDo.\n```" for name in labels)
     asked = f"```{{predict}}\nWhich?\n\n- [ ] A\n- [x] B\n- [ ] C\n\nB.\n```\n\n{asked}"
     solved = "\n\n".join(f"```{{solution}} {name}\n:class: dropdown\n\nDone.\n```" for name in labels)
-    picture = v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    picture = v4.new_output("display_data", {"image/png": DOT})
     about = {"image": {"alt": "a dot"}, "figure": {"caption": "A dot.", "name": "fig-dot"}}
     cells = [
         v4.new_markdown_cell(opening),
@@ -759,7 +765,7 @@ def test_widgets_are_named_the_same_in_every_run() -> None:
 def live_notebook(box: str, *others: Any) -> Any:
     """A notebook with a picture that has live controls, as a kernel leaves it, and other outputs."""
     view = {run_notebooks.WIDGET_VIEW: {"model_id": box, "version_major": 2, "version_minor": 0}}
-    data = view | {"image/png": "iVBORw0KGgo=", "text/plain": "A line."}
+    data = view | {"image/png": DOT, "text/plain": "A line."}
     shown = v4.new_output("execute_result", data, metadata={"image/png": {"width": 8, "height": 4}}, execution_count=1)
     cell = v4.new_code_cell("live", execution_count=1, outputs=[shown, *others])
     notebook = v4.new_notebook(cells=[cell])
@@ -778,7 +784,7 @@ def live_notebook(box: str, *others: Any) -> Any:
 def test_live_controls_are_stored_as_their_last_picture() -> None:
     notebook = run_notebooks.normalise(live_notebook("a" * 32))
     (output,) = notebook.cells[0].outputs
-    assert output.data == {"image/png": "iVBORw0KGgo=", "text/plain": "A line."}
+    assert output.data == {"image/png": DOT, "text/plain": "A line."}
     assert output.metadata == {"image/png": {"width": 8, "height": 4}}
     assert "widgets" not in notebook.metadata
 
@@ -839,6 +845,31 @@ def test_normalising_removes_what_differs_from_run_to_run() -> None:
     notebook.cells[2].metadata["execution"] = {"iopub.execute_input": "now"}
     notebook.metadata["language_info"]["version"] = "3.12.1"
     assert run_notebooks.normalise(notebook) == before
+
+
+def stored_png(picture: Any) -> str:
+    """As a kernel sends it."""
+    picture.save(stream := io.BytesIO(), "PNG")
+    return base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def test_plots_are_stored_with_a_palette_where_that_is_not_seen() -> None:
+    figure = Figure((4, 2), dpi=150)
+    figure.subplots().plot([1, 3, 2], label="loss")
+    figure.legend()
+    figure.savefig(stream := io.BytesIO(), format="png")
+    plot = Image.open(stream)
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    translucent = plot.copy()
+    translucent.putalpha(128)
+
+    small = run_notebooks.smaller_png(stored_png(plot))
+    shown = Image.open(io.BytesIO(base64.b64decode(small)))
+    change = np.asarray(shown.convert("RGB"), dtype=float) - np.asarray(plot.convert("RGB"))
+    assert shown.mode == "P" and len(small) < 0.5 * len(stored_png(plot))
+    assert np.sqrt(np.mean(change**2)) < 1
+    for kept in (small, stored_png(translucent), stored_png(Image.fromarray(noise))):
+        assert run_notebooks.smaller_png(kept) == kept
 
 
 def test_a_notebook_is_executed_and_written_back(tmp_path: Path) -> None:

@@ -151,7 +151,10 @@ PAGES = {
 
 def picture(name: str, **tags: Any) -> Any:
     about = {"image": {"alt": f"alt of {name}"}, "figure": {"caption": f"Caption of {name}.", "name": name}}
-    shown = v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    shown = v4.new_output(
+        "display_data",
+        {"image/png": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="},
+    )
     return v4.new_code_cell("plot()", metadata={"mystnb": about, **tags}, outputs=[shown], id=name)
 
 
