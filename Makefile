@@ -40,7 +40,7 @@ book: $(STAMP)  ## build the book from the stored notebooks into _build/html
 	$(BIN)/jupyter-book build -W -n --keep-going .
 	@echo "open $(HTML)/index.html"
 
-test: lint types unit portable nbval  ## everything but the browser: style, types, units with coverage, notebooks
+test: lint types unit portable nbval  ## everything but the browser: style, types, units, notebooks
 
 lint: $(STAMP)  ## ruff, rules and format
 	$(BIN)/ruff check .
@@ -49,11 +49,11 @@ lint: $(STAMP)  ## ruff, rules and format
 types: $(STAMP)  ## mypy
 	$(BIN)/mypy
 
-unit: $(STAMP)  ## pytest with coverage
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term -m "not browser and not portable"
+unit: $(STAMP)  ## pytest (COVERAGE=1: with coverage, half as long again)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(if $(COVERAGE),--cov --cov-report=term) -m "not browser and not portable"
 
-portable: $(STAMP)  ## the tests that compare numbers, on another instruction set
-	$(BIN)/python tools/portable.py -n $(JOBS) --dist worksteal
+portable: $(STAMP)  ## the tests that compare numbers, on another instruction set (EVERY=1: every stored run anew)
+	$(BIN)/python tools/portable.py -n $(JOBS) --dist worksteal $(if $(EVERY),-m numerical)
 
 nbval: $(STAMP)  ## execute notebooks/, as on Colab and from the built wheel, and compare
 	$(BIN)/python tools/check_notebooks.py $(or $(ONLY),$(READERS))

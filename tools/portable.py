@@ -4,6 +4,7 @@ A tolerance that holds on one kind of processor only shows here. With AVX-512, a
 set is AVX2; without, it is the plain one that every processor has. Further arguments go to pytest.
 
     python tools/portable.py -n 2
+    python tools/portable.py -n 2 -m numerical    # the combined ones too
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     best = torch.backends.cpu.get_cpu_capability()
     other = other_instructions(best)
     print(f"this processor: {best}; the numerical tests now with", *(f"{k}={v}" for k, v in other.items()), flush=True)
-    command = [sys.executable, "-m", "pytest", "-m", "numerical", *arguments]
+    command = [sys.executable, "-m", "pytest", "-m", "numerical and not combined", *arguments]
     return subprocess.run(command, env=os.environ | other, check=False).returncode
 
 

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,31 @@ from styletut.vgg import Weights
 BOOK = Path(__file__).parents[2] / "book"
 NAMES = experiments.names()
 STORED = [name for name in NAMES if (BOOK / "results" / name / "results.json").is_file()]
-RUNS = [
-    pytest.param(name, run, marks=[pytest.mark.portable] if number else [], id=f"{name}-{run}")
-    for name in STORED
-    for number, run in enumerate(experiments.results(name).runs)
-]
-"""Every run is computed anew by `make portable`; by `make unit` the first of each experiment."""
+GAVE = {"evaluations", "seconds", "gain", "stopped", "first", "losses", "curve", "picture"}
+"""What is stored of a run beside what it was asked for."""
+
+
+def asked(value: Any, path: str = "") -> set[str]:
+    """What a run was asked for, a text for each single value."""
+    if isinstance(value, dict):
+        return {text for key, each in value.items() for text in asked(each, f"{path}/{key}")}
+    return {f"{path}={json.dumps(value)}"}
+
+
+def stored_runs() -> Iterator[Any]:
+    """All runs with their marks.
+
+    `make unit` computes anew the first of each experiment, `make portable` those with a picture or a setting that no
+    run before them has, and `make portable EVERY=1` the others too, which combine the same pictures and settings.
+    """
+    for name in STORED:
+        seen: set[str] = set()
+        for number, (run, stored) in enumerate(experiments.results(name).runs.items()):
+            values = asked({key: stored[key] for key in stored.keys() - GAVE})
+            marks = [pytest.mark.portable] * bool(number) + [pytest.mark.combined] * (values <= seen)
+            seen |= values
+            yield pytest.param(name, run, marks=marks, id=f"{name}-{run}")
+
 
 SECONDS, HOURS = 0.55, 11
 """Of an evaluation at 256 pixels on two cores without bfloat16, and what all experiments may take."""
@@ -97,7 +117,7 @@ def planned(name: str) -> dict[str, experiments.Task]:
 
 
 @pytest.mark.numerical
-@pytest.mark.parametrize(("name", "run"), RUNS)
+@pytest.mark.parametrize(("name", "run"), stored_runs())
 def test_the_first_losses_of_a_stored_run_are_found_again_at_its_real_size(name: str, run: str) -> None:
     stored, task = experiments.results(name), planned(name)[run]
     if task.recipe.precision != "float32":
