@@ -16,11 +16,14 @@ book nbval notebooks: export TQDM_DISABLE := 1
 unit portable nbval: export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# From the list of what is installed there, github.com/googlecolab/backend-info, pip-freeze.txt; whatever else is needed is taken from $(VENV).
+COLAB = ipywidgets==7.7.1 widgetsnbextension==3.6.6 ipykernel==6.17.1 ipython==7.34.0 traitlets==5.7.1 tornado==6.5.1 notebook==6.5.7
+
 NOTEBOOKS = $(wildcard book/*.ipynb)
 READERS   = $(wildcard notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lint types unit portable nbval notebooks experiments readers wheel address browser format clean
+.PHONY: help venv book test lint types unit portable nbval notebooks experiments readers wheel address browser colab format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +81,12 @@ address: $(STAMP)  ## say where the project is published: make address URL=https
 
 browser: $(STAMP)  ## figures, notebooks in JupyterLab and the built book (after `make book`) in headless Chromium
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests -m browser
+
+colab: $(STAMP)  ## the widgets with the ipywidgets and the kernel that Colab comes with
+	$(PYTHON) -m venv $(VENV)/colab
+	$(VENV)/colab/bin/python -m pip install --quiet $(COLAB)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(VENV)/colab/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"
+	$(VENV)/colab/bin/python -m pytest -p no:cacheprovider -m "not browser" tests/studio/test_view.py tests/teach/test_live.py tests/teach/test_widgets.py
 
 format: $(STAMP)  ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from typing import Any
 from ..engine.streams import kernel_runs
 from ..errors import StyletutError
 from ..recipes import Recipe
+from ..teach import widgets
 from ..transfer import Result
 from .model import Model
 
@@ -77,7 +78,7 @@ class Studio:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         plain = {"text/plain": repr(self)}
-        return {**self.view.box._repr_mimebundle_(), **plain} if kernel_runs() else plain
+        return {**widgets.view(self.view.box), **plain} if kernel_runs() else plain
 
     def __repr__(self) -> str:
         settings = self.model.settings

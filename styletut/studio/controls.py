@@ -16,6 +16,7 @@ from ..cli.printing import format_value
 from ..cli.recipe import parse_value
 from ..fields import Field
 from ..recipes import Recipe
+from ..teach import widgets
 from .model import differences
 
 FIRST = (
@@ -84,14 +85,20 @@ class Control:
             self._changed(self.field.name, self._read(change["new"]))
 
     def _make(self, value: Any) -> Any:
+        tooltip = f"{self.field.help}: {self.field.allowed()}"
+        if self.field.kind == "layers":
+            return Layers(self.label, tooltip)
+        widgets.set_tooltip(widget := self._single(value), tooltip)
+        return widget
+
+    def _single(self, value: Any) -> Any:
+        """The widget of a single value."""
         field = self.field
-        about: dict[str, Any] = {"description": self.label, "tooltip": f"{field.help}: {field.allowed()}"}
+        about: dict[str, Any] = {"description": self.label}
         if field.kind == "flag":
             return ipywidgets.Checkbox(indent=False, **about)
         if field.kind in ("choice", "network"):
             return ipywidgets.Dropdown(options=field.choices, **about)
-        if field.kind == "layers":
-            return Layers(**about)
         about["continuous_update"] = False
         if field.kind == "number" and field.minimum is not None and field.maximum is not None:
             span = field.maximum - field.minimum
@@ -177,7 +184,7 @@ class Layers(ipywidgets.VBox, ipywidgets.ValueWidget):
                 for name, weight in self.value.items()
             }
             for name, weight in self.weights.items():
-                weight.tooltip = f"weight of {name} among the {self._describe}"
+                widgets.set_tooltip(weight, f"weight of {name} among the {self._describe}")
                 weight.observe(lambda change, name=name: self._weighed(name, change["new"]), "value")
             self._weights.children = tuple(self.weights.values())
         for name, weight in self.value.items():

@@ -19,7 +19,7 @@ from typing import Any
 import ipywidgets
 
 from .. import recipes, samples
-from ..teach import markup
+from ..teach import markup, widgets
 from ..teach.figures import FigureError, divider
 from . import controls, parts
 from .model import Message, Model, Painting, Source, explained
@@ -84,9 +84,10 @@ class View:
                 _box(ipywidgets.VBox, "styletut-fields", layers),
                 self._regions,
                 _box(ipywidgets.VBox, "styletut-fields", others),
-            ],
-            titles=("Layers", "Regions", "More"),
+            ]
         )
+        for place, title in enumerate(("Layers", "Regions", "More")):
+            folded.set_title(place, title)
         side = _box(
             ipywidgets.VBox,
             "styletut-side",
@@ -411,14 +412,13 @@ def _button(name: str, tooltip: str, pressed: Callable[[], object], *classes: st
 def _upload(what: str, chosen: Callable[[Any, str], object]) -> Any:
     """A button that asks for a file; what was uploaded is handed on and not kept."""
     upload = ipywidgets.FileUpload(accept="image/*,.heic,.tif,.tiff", description=f"Upload {what}", icon="upload")
-    upload.tooltip = f"Upload {what}"
+    widgets.set_tooltip(upload, f"Upload {what}")
     upload.add_class("styletut-upload")
 
     def uploaded(change: Any) -> None:
         if change["new"]:
-            (given,) = change["new"]
-            upload.value = ()  # or the same file could not be chosen again
-            chosen(given["content"], given["name"])
+            ((name, content),) = widgets.take_uploads(upload)
+            chosen(content, name)
 
     upload.observe(uploaded, "value")
     return upload

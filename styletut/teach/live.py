@@ -13,10 +13,9 @@ from typing import Any
 from PIL import Image
 
 from ..engine.streams import kernel_runs
-from . import interactive, markup
+from . import interactive, markup, widgets
 from .pictures import FigureError, as_picture
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 MINIMUM_DPI = 130  # of figures other than ours: sharp enough, and a stored notebook stays small
 WIDEST, WIDEST_PLOT = 720, 768  # pixels on the page
 
@@ -153,7 +152,7 @@ class Live:
         else:
             data, about = {"text/html": self._page.html, "text/plain": self._page.alt}, {}
         if self._box is not None and kernel_runs():
-            data[VIEW] = self._box._repr_mimebundle_()[VIEW]
+            data |= widgets.view(self._box)
         return data, about
 
 
