@@ -57,12 +57,12 @@ class cover(nodes.General, nodes.Element):
 class Gallery(SphinxDirective):
     """What the two directives share."""
 
-    def painted(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What is known of each painted picture, by photograph and style."""
-        table = GALLERY / "gallery.json"
-        self.env.note_dependency(str(table))
-        stored = json.loads(table.read_text(encoding="utf-8"))
-        return {(row["photograph"], row["style"]): row for row in stored["pictures"]}
+    def painted(self, table: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """What is known of each picture of a table, by photograph and style."""
+        path = GALLERY / "gallery.json"
+        self.env.note_dependency(str(path))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {(row["photograph"], row["style"]): row for row in stored[table]}
 
     def sample(self, sample: Sample) -> gallery_picture:
         """A photograph, or a style."""
@@ -97,7 +97,7 @@ class EveryPair(Gallery):
 
     def run(self) -> list[nodes.Node]:
         """One row after the other."""
-        made = self.painted()
+        made = self.painted("pictures")
         photographs = [samples.info(name) for name in samples.names("photograph")]
         shown = gallery()
         head = gallery_row(about="<b>The photographs</b>", ids=["gallery-photographs"])
@@ -114,7 +114,7 @@ class EveryPair(Gallery):
 
 
 class Cover(Gallery):
-    """A photograph by its name; the options are the style to begin with, and its picture, larger than the gallery's."""
+    """A photograph by its name; the options are the style to begin with, and its picture."""
 
     required_arguments = 1
     option_spec = dict.fromkeys(("style", "picture", "alt"), directives.unchanged_required)
@@ -122,7 +122,7 @@ class Cover(Gallery):
     def run(self) -> list[nodes.Node]:
         """The photograph, and what is painted after it."""
         photograph, first = (samples.info(name) for name in (self.arguments[0], self.options["style"]))
-        made = self.painted()
+        made = self.painted("cover")
         path = Path(self.env.relfn2path(self.options["picture"])[1])
         with Image.open(path) as opened:
             size = opened.height, opened.width

@@ -39,24 +39,34 @@ def test_a_style_is_there_with_every_photograph() -> None:
 def test_the_pictures_were_painted_by_the_recipe_fast_as_it_is_today() -> None:
     today = json.loads(st.recipes.get("fast").to_json())
     assert STORED["recipe"] == today, "`fast` has changed: run tools/gallery.py"
+    assert STORED["larger"] == tool.recipe(**tool.LARGER), "`fine` has changed: run tools/gallery.py"
 
 
-@pytest.mark.parametrize("row", STORED["pictures"], ids=lambda row: row["file"])
+def test_the_cover_has_its_photograph_in_every_style() -> None:
+    assert [(row["photograph"], row["style"]) for row in STORED["cover"]] == [
+        (tool.COVER, style) for style in STYLES if style != tool.WHOLE
+    ]
+
+
+@pytest.mark.parametrize("row", STORED["pictures"] + STORED["cover"], ids=lambda row: row["file"])
 def test_a_picture_is_what_is_said_of_it(row: dict[str, Any]) -> None:
     """By its own manifest, and by its pixels."""
-    path = SHOWN / row["file"]
+    path, recipe = SHOWN / row["file"], STORED["larger" if row in STORED["cover"] else "recipe"]
     with Image.open(path) as picture:
-        assert picture.size[::-1] == tuple(row["size"]) == st.samples.load(row["photograph"], 512).shape[2:]
+        side = recipe["size"] if recipe["upscale"] else max(st.samples.load(row["photograph"], recipe["size"]).shape)
+        assert picture.size[::-1] == tuple(row["size"]) and max(picture.size) == side
     made = read_manifest(str(path))
-    assert made["recipe"] == STORED["recipe"] and made["stopped"] is None
+    assert made["recipe"] == recipe and made["stopped"] is None
     assert {name: made[name] for name in tool.FACTS} == {name: row[name] for name in tool.FACTS}
 
 
 def test_the_folder_has_these_pictures_alone_and_is_light() -> None:
     files = {path.name: path.stat().st_size for path in SHOWN.iterdir()}
+    cover = {row["file"]: files.pop(row["file"]) for row in STORED["cover"]}
     pictures = {f"{name}.webp" for name in DRAWN} | {row["file"] for row in STORED["pictures"]}
     assert files.keys() == pictures | {"gallery.json"}
     assert max(files.values()) < 150_000 and sum(files.values()) < 4_000_000
+    assert max(cover.values()) < 500_000 and sum(cover.values()) < 4_000_000
 
 
 def test_the_page_shows_all_of_it_with_sizes_and_words(built: Any) -> None:
@@ -87,9 +97,9 @@ def test_a_pair_that_is_not_painted_is_an_error(built: Any, tmp_path: Path, monk
 
 
 COVER = """```{cover} cat
-:style: harvest
+:style: starry_night
 :picture: hero.png
-:alt: A cat in wheat
+:alt: A cat in a starry night
 ```"""
 
 
@@ -99,18 +109,23 @@ def test_a_cover_is_a_divider_with_a_choice_of_styles_and_loads_the_first_alone(
     assert warnings == ""
     assert "cover.js" in page and "cover.js" not in other
     first, *others = re.findall(r'<label><input type="radio" name="cover-style" value="(\w+)"([^>]*)>', page)
-    assert (first[0], *(name for name, _ in others)) == ("harvest", *(name for name in STYLES if name != "harvest"))
+    assert (first[0], *(name for name, _ in others)) == (
+        "starry_night",
+        *(name for name in STYLES if name != "starry_night"),
+    )
     assert " checked" in first[1] and not any(" checked" in rest for _, rest in others)
     for name, rest in (first, *others):
         about = dict(re.findall(r'([\w-]+)="([^"]*)"', rest))
-        assert about["data-picture"] == ("_images/hero.png" if name == "harvest" else f"_images/cat-{name}.webp")
+        assert about["data-picture"] == (
+            "_images/hero.png" if name == "starry_night" else f"_images/cat-{name}-large.webp"
+        )
         assert (tmp_path / "html" / about["data-picture"]).is_file()
         after = f"Chelsea the cat, painted after {st.samples.info(name).title}"
-        assert about["data-alt"] == ("A cat in wheat" if name == "harvest" else after)
+        assert about["data-alt"] == ("A cat in a starry night" if name == "starry_night" else after)
     pictures = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall("<img[^>]*>", page)]
     assert [(each["src"], each["alt"]) for each in pictures if not each["src"].startswith("data:")] == [
         ("_images/cat.jpg", "Chelsea the cat"),
-        ("_images/hero.png", "A cat in wheat"),
+        ("_images/hero.png", "A cat in a starry night"),
     ]
     thumbs = [each for each in pictures if each["src"].startswith("data:")]
     assert len(thumbs) == len(STYLES) and max(len(each["src"]) for each in thumbs) < 15_000
@@ -121,8 +136,8 @@ def test_a_cover_in_a_style_that_is_not_painted_is_an_error(
     built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("RGB", (30, 20)).save(tmp_path / "hero.png")
-    without = [row for row in STORED["pictures"] if row["file"] != "cat-dots.webp"]
-    (tmp_path / "gallery.json").write_text(json.dumps(STORED | {"pictures": without}))
+    without = [row for row in STORED["cover"] if row["style"] != "dots"]
+    (tmp_path / "gallery.json").write_text(json.dumps(STORED | {"cover": without}))
     monkeypatch.setattr(styletut_gallery, "GALLERY", tmp_path)
     assert "cat in the style of dots is not painted" in built(COVER)[2]
 
@@ -147,46 +162,52 @@ def test_what_a_caption_says_paints_that_pair_by_fast(
 
 
 @pytest.fixture
-def painted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def painted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tool with folders of its own, that keeps grey pictures; which it has painted."""
-    pairs: list[tuple[str, str]] = []
+    names: list[str] = []
 
-    def paint(photograph: str, style: str) -> None:
-        pairs.append((photograph, style))
+    def paint(photograph: str, style: str, **changes: Any) -> None:
+        names.append(name := tool.name_of(photograph, style, changes))
         grey = st.samples.load(photograph, 16) * 0 + 0.5
-        made = dict.fromkeys(tool.FACTS, 1) | {"recipe": tool.fast(), "losses": {"total": 0.5}, "stopped": None}
+        made = dict.fromkeys(tool.FACTS, 1) | {
+            "recipe": tool.recipe(**changes),
+            "losses": {"total": 0.5},
+            "stopped": None,
+        }
         metadata = {st.transfer.METADATA_KEY: json.dumps(made)}
         tool.KEPT.mkdir(exist_ok=True)
-        st.save_image(grey, tool.KEPT / f"{photograph}-{style}.png", metadata=metadata)
+        st.save_image(grey, tool.KEPT / f"{name}.png", metadata=metadata)
 
     monkeypatch.setattr(tool, "KEPT", tmp_path / "kept")
     monkeypatch.setattr(tool, "SHOWN", tmp_path / "shown")
     monkeypatch.setattr(tool, "paint", paint)
-    return pairs
+    return names
 
 
-def test_the_tool_paints_what_is_missing_and_writes_the_styles_that_are_whole(painted: list[tuple[str, str]]) -> None:
+def test_the_tool_paints_what_is_missing_and_writes_the_styles_that_are_whole(painted: list[str]) -> None:
+    every = [f"{photograph}-{style}" for photograph, style in PAIRS]
+    cover = [f"cat-{style}-large" for style in st.samples.names("style") if style != "starry_night"]
     tool.paint("cat", "dots")
     assert tool.main(["waves"]) == 0
-    assert painted[1:] == pairs_in_table() == [pair for pair in PAIRS if pair[1] == "waves"]
+    assert painted[1:] == in_tables() == [*(name for name in every if "waves" in name), "cat-waves-large"]
     assert tool.main([]) == 0
-    assert sorted(painted) == sorted(PAIRS) and pairs_in_table() == PAIRS
-    assert len(list(tool.SHOWN.glob("*.webp"))) == len(PAIRS) + len(DRAWN)
+    assert sorted(painted) == sorted(every + cover) and in_tables() == every + cover
+    assert len(list(tool.SHOWN.glob("*.webp"))) == len(every + cover) + len(DRAWN)
 
 
-def pairs_in_table() -> list[tuple[str, str]]:
-    """The pairs that the tool has written."""
+def in_tables() -> list[str]:
+    """The pictures that the tool has written."""
     stored = json.loads((tool.SHOWN / "gallery.json").read_text())
-    return [(row["photograph"], row["style"]) for row in stored["pictures"]]
+    return [row["file"].removesuffix(".webp") for row in stored["pictures"] + stored["cover"]]
 
 
 def test_the_tool_paints_again_what_another_fast_has_painted(
-    painted: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    painted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool.main(["waves"])
-    monkeypatch.setattr(tool, "fast", lambda: {"name": "fast", "content_weight": 0.5})
+    monkeypatch.setattr(tool, "recipe", lambda **changes: {"name": "fast", "content_weight": 0.5})
     tool.main(["waves"])
-    assert len(painted) == 8
+    assert len(painted) == 10
 
 
 def test_a_picture_that_is_interrupted_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -731,29 +731,33 @@ def test_the_cover_shows_the_style_that_is_chosen(landing: Any, width: int) -> N
     slider = landing.get_by_role("slider", name="Move the divider")
     assert painted.bounding_box()["width"] > 0.7 * width
     landing.locator(f"{COVER} label", has_text="Mosaic").click()
-    landing.wait_for_function(f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-mosaic.webp')")
-    assert painted.evaluate("img => img.complete && img.naturalWidth === 451")
+    landing.wait_for_function(
+        f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-mosaic-large.webp')"
+    )
+    assert painted.evaluate("img => img.complete && img.naturalWidth === 1200")
     assert painted.get_attribute("alt") == "Chelsea the cat, painted after Tesserae in a bed of grout"
     assert slider.get_attribute("aria-valuetext") == "50 % photograph, 50 % Mosaic"
     landing.keyboard.press("ArrowRight")
-    landing.wait_for_function(f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-strokes.webp')")
+    landing.wait_for_function(
+        f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-strokes-large.webp')"
+    )
     assert landing.locator(f"{COVER} .after figcaption").inner_text() == "Strokes"
     slider.focus()
     landing.keyboard.press("ArrowRight")
     assert slider.get_attribute("aria-valuetext") == "55 % photograph, 45 % Strokes"
     loaded = sorted(path.name for path in asked(landing) if path.suffix == ".webp")
-    assert loaded == ["cat-mosaic.webp", "cat-strokes.webp"]
+    assert loaded == ["cat-mosaic-large.webp", "cat-strokes-large.webp"]
     assert landing.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_cover_shows_the_style_that_was_chosen_last(landing: Any) -> None:
     """Though its picture came before that of another, which was chosen before."""
     held: list[Any] = []
-    landing.route("**/cat-waves.webp", lambda route: held.append(route))
+    landing.route("**/cat-waves-large.webp", lambda route: held.append(route))
     landing.get_by_role("radio", name="Waves").check()
     landing.get_by_role("radio", name="Dots").check()
-    landing.wait_for_function(f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-dots.webp')")
-    with landing.expect_request_finished(lambda request: request.url.endswith("cat-waves.webp")):
+    landing.wait_for_function(f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-dots-large.webp')")
+    with landing.expect_request_finished(lambda request: request.url.endswith("cat-waves-large.webp")):
         held[0].continue_()
     landing.wait_for_timeout(200)  # to be shown, if it were
     assert landing.locator(f"{COVER} .after figcaption").inner_text() == "Dots"
@@ -763,7 +767,7 @@ def test_the_cover_works_from_a_file(browser: Any) -> None:
     page = browser.new_page()
     page.goto(f"{(HTML / 'book' / 'intro.html').as_uri()}")
     page.get_by_role("radio", name="The Harvest").check()
-    page.wait_for_function(f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-harvest.webp')")
+    page.wait_for_function(f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-harvest-large.webp')")
     page.close()
 
 
@@ -775,10 +779,12 @@ def test_the_cover_is_one_picture_without_scripts_and_two_on_paper(browser: Any,
     assert painted.get_attribute("src").endswith("hero.jpg") and painted.bounding_box()["width"] > 800
     context.close()
     landing.get_by_role("radio", name="Waves").check()
-    landing.wait_for_function(f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-waves.webp')")
+    landing.wait_for_function(
+        f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-waves-large.webp')"
+    )
     landing.emulate_media(media="print")
     shown = [image for image in landing.locator(f"{COVER} img").all() if image.is_visible()]
-    assert [image.get_attribute("src").rsplit("/")[-1] for image in shown] == ["cat.jpg", "cat-waves.webp"]
+    assert [image.get_attribute("src").rsplit("/")[-1] for image in shown] == ["cat.jpg", "cat-waves-large.webp"]
 
 
 def test_search_excerpts_are_the_text_alone(browser: Any, site: str) -> None:
