@@ -16,7 +16,8 @@ book nbval notebooks: export TQDM_DISABLE := 1
 unit portable nbval: export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# From the list of what is installed there, github.com/googlecolab/backend-info, pip-freeze.txt; whatever else is needed is taken from $(VENV).
+# Widgets, their extension, ipython and traitlets as in Colab's list of 2023 (github.com/googlecolab/backend-info, pip-freeze.txt), which still has
+# ipywidgets 7 in September 2026 (github.com/retentioneering/retentioneering-tools/pull/145); what goes with them. All else is taken from $(VENV).
 COLAB = ipywidgets==7.7.1 widgetsnbextension==3.6.6 ipykernel==6.17.1 ipython==7.34.0 traitlets==5.7.1 tornado==6.5.1 notebook==6.5.7
 
 NOTEBOOKS = $(wildcard book/*.ipynb)
@@ -82,7 +83,7 @@ address: $(STAMP)  ## say where the project is published: make address URL=https
 browser: $(STAMP)  ## figures, notebooks in JupyterLab and the built book (after `make book`) in headless Chromium
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests -m browser
 
-colab: $(STAMP)  ## the widgets with the ipywidgets and the kernel that Colab comes with
+colab: $(STAMP)  ## the widgets with ipywidgets 7.7, which Colab comes with
 	$(PYTHON) -m venv $(VENV)/colab
 	$(VENV)/colab/bin/python -m pip install --quiet $(COLAB)
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(VENV)/colab/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-others.pth"

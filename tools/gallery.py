@@ -3,8 +3,8 @@
     python tools/gallery.py          # what is missing, or was painted by another `fast`: two hours on two cores
     python tools/gallery.py waves    # one style
 
-The photograph of the landing page's cover is painted once more, as large as that page shows it, by `fine` with half as
-many evaluations, in each style but the one that has all of them: `book/images/hero.jpg`.
+The photograph of the landing page's cover is painted once more, as large as that page shows it, by `fine` with about
+half as many evaluations, in each style but the one that has all of them: `book/images/hero.jpg`.
 
 Each picture is kept without loss in `.experiments/gallery/` as soon as it is painted, with its manifest, so that the
 same command goes on where it was stopped. `book/gallery/` gets the styles that are whole as the page shows them, and at

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import traitlets
+from PIL import Image
 
-from styletut.teach import widgets
+from styletut.studio import Studio
+from styletut.teach import figures, widgets
+from styletut.vgg import Weights
 
 ipywidgets = pytest.importorskip("ipywidgets")
 
@@ -41,3 +44,17 @@ def test_a_tooltip_is_set_by_the_name_that_there_is(trait: str) -> None:
     widget: Any = type("Control", (traitlets.HasTraits,), {trait: traitlets.Unicode()})()
     widgets.set_tooltip(widget, "How much")
     assert widget.trait_values() == {trait: "How much"}
+
+
+def test_figures_and_studio_are_shown_by_widgets_that_cannot_show_themselves(
+    monkeypatch: pytest.MonkeyPatch, tiny: Weights
+) -> None:
+    """As those of ipywidgets 7: it has its own display hook."""
+    monkeypatch.delattr(ipywidgets.Widget, "_repr_mimebundle_", raising=False)
+    for shows in ("styletut.teach.live", "styletut.studio.app"):
+        monkeypatch.setattr(f"{shows}.kernel_runs", lambda: True)
+    figure = figures.live(lambda k: Image.new("RGB", (8, 8), (k, k, k)), k=(0, 9), alt="A grey square")
+    assert widgets.VIEW in figure._repr_mimebundle_()[0]
+    studio = Studio(weights=tiny)
+    assert widgets.VIEW in studio._repr_mimebundle_()
+    studio.close()
