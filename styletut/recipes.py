@@ -214,6 +214,11 @@ class Recipe:
     scales: tuple[tuple[float, int], ...] = kinds.scales(
         ((1.0, 500),), "from coarse to fine", values="pairs (share of the full size, steps)"
     )
+    margin: int = kinds.whole(
+        0,
+        "pixels around the picture that are painted at the coarsest scale, in proportion at the others, and cut off in "
+        "the end: edges have stray colours",
+    )
     snapshot_every: int = kinds.whole(0, "keep a snapshot of the picture every N steps, 0 for never", option=True)
     batch: int = kinds.whole(1, "how many content pictures may be optimised in one go", minimum=1)
     precision: str = kinds.choice(

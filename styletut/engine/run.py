@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..errors import CheckpointError, DivergenceError, DivergenceWarning, ImageError, warn
 from ..recipes import Recipe
-from . import checkpoint, guard, memory, optimizers, scales
+from . import checkpoint, guard, margin, memory, optimizers, scales
 from .backend import Backend
+from .colouring import Colouring
 from .devices import device_name, own_modes, pick_device, pick_precision, working_dtype
 from .execution import Execution
 from .inputs import Inputs
@@ -38,16 +39,17 @@ class Run:
         self.device = pick_device(execution.device)
         self.precision = pick_precision(recipe.precision, self.device, half=isinstance(recipe.network, str))
         self._team = Team(self.device) if execution.shared else Alone()
-        self.backend = Backend(recipe, inputs, execution, self.device, self.precision, self._team)
-        self.sizes = scales.sizes(recipe, inputs.size, self.backend.minimum_side, self.backend.multiple)
+        self.canvas = margin.extended(inputs, recipe)
+        self.backend = Backend(recipe, self.canvas, execution, self.device, self.precision, self._team)
+        self.sizes = scales.sizes(recipe, self.canvas.size, self.backend.minimum_side, self.backend.multiple)
         self.backend.plan(self.sizes[-1])  # now, before anything runs, if it does not fit
         for size in self.sizes:
             self.backend.check_masks(size)
-        self.colouring = self.backend.colouring
+        self.colouring = Colouring(recipe, inputs)
         grey = self.colouring.grey or (recipe.keep_grey and self.colouring.keeps_grey)
         self.parametrization = Parametrization(recipe, self.device, working_dtype(self.precision), grey)
         generator = torch.Generator().manual_seed(recipe.seed)
-        picture = scales.starting_picture(inputs, recipe, self.sizes[0], self.backend.mean, generator)
+        picture = scales.starting_picture(self.canvas, recipe, self.sizes[0], self.backend.mean, generator)
         variable = self.parametrization.variable(picture)
         self.state = RunState.of(recipe, inputs, execution, variable, generator)
         self.stopped: str | None = None
@@ -70,7 +72,8 @@ class Run:
     def picture(self, *, best: bool = False) -> Tensor:
         """The current picture (or the best of this scale) in [0, 1], on the CPU."""
         best_or_last = self.state.best_variable if best else self.state.settled(self.recipe.averaging)
-        return self.colouring.finished(self.parametrization.finished(best_or_last))
+        painted = self.parametrization.finished(best_or_last)
+        return self.colouring.finished(margin.cut(painted, self.inputs.size, self.canvas.size))
 
     def stop(self) -> None:
         """Stop after the current step; `result` then gives the best picture so far."""
@@ -126,7 +129,7 @@ class Run:
         state, size = self.state, self.sizes[self.state.scale]
         if tuple(state.variable.shape[-2:]) != size:
             picture = self.parametrization.picture(state.variable.detach()).float().cpu()
-            state.variable = self.parametrization.variable(scales.enlarged(picture, size, self.inputs, self.recipe))
+            state.variable = self.parametrization.variable(scales.enlarged(picture, size, self.canvas, self.recipe))
         state.variable = state.variable.detach().requires_grad_(True)
         self._team.unite(state.variable)
         if state.iteration == 0:
@@ -146,7 +149,8 @@ class Run:
                 )
             return self.picture()
 
-        step = Step.of(state, self.recipe, self.sizes, losses, picture)
+        sizes = [margin.inside(size, self.inputs.size, self.canvas.size) for size in self.sizes]
+        step = Step.of(state, self.recipe, sizes, losses, picture)
         self.history.append(step.record())
         interval = self.recipe.snapshot_every
         if interval and number % interval == 0:
