@@ -7,8 +7,8 @@ The photograph of the landing page's cover is painted once more, as large as tha
 half as many evaluations, in each style but the one that has all of them: `book/images/hero.jpg`.
 
 Each picture is kept without loss in `.experiments/gallery/` as soon as it is painted, with its manifest, so that the
-same command goes on where it was stopped. `book/gallery/` gets the styles that are whole as the page shows them, and at
-last their table, `gallery.json`.
+same command goes on where it was stopped; of a picture that is in `book/gallery/` only, that one counts. That folder
+gets the styles that are whole as the page shows them, and at last their table, `gallery.json`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import styletut as st
 from styletut.cli.manifest import read_manifest
-from styletut.errors import ImageError
+from styletut.errors import ImageError, RecipeError
 from styletut.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
@@ -42,12 +42,24 @@ def name_of(photograph: str, style: str, changes: Mapping[str, Any] = MappingPro
 
 
 def kept(photograph: str, style: str, **changes: Any) -> dict[str, Any] | None:
-    """What the kept picture of a pair says of how it was made, if that is by today's recipe, to its end."""
+    """What a picture of a pair, kept or shown, says of how it was made, if that is by today's recipe, to its end."""
+    name = name_of(photograph, style, changes)
+    for path in (KEPT / f"{name}.png", SHOWN / f"{name}.webp"):
+        try:
+            manifest = read_manifest(str(path))
+        except ImageError:
+            continue
+        if is_todays(manifest["recipe"], **changes) and manifest["stopped"] is None:
+            return manifest
+    return None
+
+
+def is_todays(stored: Mapping[str, Any], **changes: Any) -> bool:
+    """Whether a recipe in a manifest is that of today, where fields that it does not know have their defaults."""
     try:
-        manifest = read_manifest(str(KEPT / f"{name_of(photograph, style, changes)}.png"))
-    except ImageError:
-        return None
-    return manifest if manifest["recipe"] == recipe(**changes) and manifest["stopped"] is None else None
+        return st.Recipe.from_dict(stored) == st.Recipe.from_dict(recipe(**changes))
+    except RecipeError:
+        return False
 
 
 def recipe(recipe: str = "fast", **changes: Any) -> dict[str, Any]:
@@ -70,11 +82,11 @@ def paint(photograph: str, style: str, **changes: Any) -> None:
 
 
 def show(photograph: str, style: str, manifest: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a picture as the page shows it, and give its row of `gallery.json`."""
+    """Write a picture that was kept as the page shows it, and give its row of `gallery.json`."""
     name = name_of(photograph, style, changes)
-    picture = st.load_image(KEPT / f"{name}.png")
-    metadata = {st.transfer.METADATA_KEY: json.dumps(manifest)}
-    st.save_image(picture, SHOWN / f"{name}.webp", metadata=metadata, quality=QUALITY)
+    if (KEPT / f"{name}.png").exists():
+        metadata = {st.transfer.METADATA_KEY: json.dumps(manifest)}
+        st.save_image(st.load_image(KEPT / f"{name}.png"), SHOWN / f"{name}.webp", metadata=metadata, quality=QUALITY)
     facts = {name: manifest[name] for name in FACTS}
     return {
         "photograph": photograph,

@@ -43,7 +43,7 @@ def test_an_impossible_target_is_refused_before_anything_is_measured(
 
 def test_no_script_writes_without_asking_for_a_target() -> None:
     others = {path.stem for path in BENCHMARKS.glob("*.py")} - {*WRITE, "target"}
-    assert others == {"activations", "edges", "memory", "processes", "seams"}  # print each row
+    assert others == {"activations", "edges", "margins", "memory", "processes", "seams"}  # print each row
     assert not any("write" in (BENCHMARKS / f"{name}.py").read_text() for name in others)
 
 
