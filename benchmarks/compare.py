@@ -342,7 +342,7 @@ def tiled(size: int = 1024, tile: int = 512, rounds: int = 3) -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> str:
     """All that was measured, with its ratio to pastiche and the target."""
-    rows = [("", "pastiche", "styletut", "ratio", "target")]
+    rows = [("", "pastiche, or what is named", "styletut", "ratio", "target")]
 
     def add(what: str, peer: float, own: float, unit: str, target: float) -> None:
         peers, owns = (f"{value:.{2 if value < 100 else 0}f} {unit}" for value in (peer, own))

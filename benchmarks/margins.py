@@ -2,7 +2,7 @@
 
     python benchmarks/margins.py > benchmarks/margins.md
 
-The first two scales of `fine` at 400 pixels, with margins of several widths. For each side, the mean chroma (CIELab)
+The first two scales of `fine` at 400 pixels, with a margin and without. For each side, the mean chroma (CIELab)
 of the outermost 2 rows or columns of the painting, over that of those 8 to 15 pixels inside: 1 is an edge as colourful
 as what is beside it. The photograph's own edges are in the first line of each pair.
 """
@@ -21,8 +21,8 @@ from styletut.images.colour import to_lab
 
 SIZE = 400
 SCALES = ((0.5, 120), (1.0, 80))
-PAIRS = (("cat", "waves"), ("cat", "dots"), ("coffee", "mosaic"), ("astronaut", "church_at_auvers"))
-MARGINS = (0, 4, 8, 16)
+PAIRS = (("cat", "waves"), ("cat", "dots"), ("coffee", "mosaic"))
+MARGINS = (0, 8)
 
 
 def edges(picture: Tensor) -> list[float]:

@@ -53,7 +53,7 @@ sys.exit(subprocess.call([*real, "--no-index", "--no-deps", "--target", {site!r}
 """
 
 
-# After the cell of a live figure, and after all cells. `_` is what the cell showed.
+# After the cell of a live figure, and after all cells. The last of Out is what it showed; `_` may be the chapter's own.
 PLAY = """\
 def _played(live):
     pictures = {}
@@ -69,7 +69,8 @@ def _played(live):
     return pictures
 
 
-_lives = [*globals().get("_lives", []), (_, _played(_))]
+_live = Out[max(Out)]
+_lives = [*globals().get("_lives", []), (_live, _played(_live))]
 """
 PLAY_AGAIN = """\
 for _live, _pictures in _lives:
