@@ -1,4 +1,4 @@
-"""Have the edges of a painting other colours than its inside, and how wide a margin takes them away?
+"""Have the edges of a painting other colours than its inside, and does a margin take them away?
 
     python benchmarks/margins.py > benchmarks/margins.md
 
