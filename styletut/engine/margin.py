@@ -39,6 +39,20 @@ def extended(inputs: Inputs, recipe: Recipe) -> Inputs:
     )
 
 
+def fitted(recipe: Recipe, size: Size, canvas: Size) -> Recipe:
+    """The recipe for what is painted: its style scales are of the picture inside, and strokes as large as without.
+
+    Args:
+        size: of the picture.
+        canvas: of the picture with its margin.
+    """
+    if size == canvas:
+        return recipe
+    share = max(size) / max(canvas)
+    scales = tuple(scale if isinstance(scale, str) else scale * share for scale in recipe.style_scales)
+    return recipe.replace(style_scale=scales)
+
+
 def _mirrored(picture: Tensor, width: int, size: Size) -> Tensor:
     """A picture with a margin that is ``width`` pixels wide where the picture has ``size``."""
     rows, columns = (

@@ -40,7 +40,8 @@ class Run:
         self.precision = pick_precision(recipe.precision, self.device, half=isinstance(recipe.network, str))
         self._team = Team(self.device) if execution.shared else Alone()
         self.canvas = margin.extended(inputs, recipe)
-        self.backend = Backend(recipe, self.canvas, execution, self.device, self.precision, self._team)
+        fitted = margin.fitted(recipe, inputs.size, self.canvas.size)
+        self.backend = Backend(fitted, self.canvas, execution, self.device, self.precision, self._team)
         self.sizes = scales.sizes(recipe, self.canvas.size, self.backend.minimum_side, self.backend.multiple)
         self.backend.plan(self.sizes[-1])  # now, before anything runs, if it does not fit
         for size in self.sizes:
@@ -49,7 +50,7 @@ class Run:
         grey = self.colouring.grey or (recipe.keep_grey and self.colouring.keeps_grey)
         self.parametrization = Parametrization(recipe, self.device, working_dtype(self.precision), grey)
         generator = torch.Generator().manual_seed(recipe.seed)
-        picture = scales.starting_picture(self.canvas, recipe, self.sizes[0], self.backend.mean, generator)
+        picture = scales.starting_picture(self.canvas, fitted, self.sizes[0], self.backend.mean, generator)
         variable = self.parametrization.variable(picture)
         self.state = RunState.of(recipe, inputs, execution, variable, generator)
         self.stopped: str | None = None

@@ -33,6 +33,18 @@ def test_a_margin_gives_what_the_middle_of_a_larger_picture_gives(photo: Tensor,
     assert not torch.allclose(found, paint(photo, painting, own.replace(margin=0)).picture, atol=1e-3)
 
 
+def test_strokes_are_as_large_as_without(photo: Tensor, painting: Tensor) -> None:
+    """The style is made as large as the picture inside, at every scale; two of its sizes are as far apart."""
+    large = F.interpolate(painting, (90, 120), mode="bicubic").clamp(0, 1)
+    for changes in ({}, {"style_scale": (0.5, 1.0, "own")}):
+        with_margin, without = (iterate(photo, large, TWO.replace(margin=n, **changes)).backend for n in (3, 0))
+        for painted, size in [((22, 26), (16, 20)), ((44, 52), (32, 40))]:
+            assert with_margin._largest_style(painted) == without._largest_style(size)
+            for scale, plain in zip(with_margin.recipe.style_scales, without.recipe.style_scales, strict=True):
+                found, expected = with_margin._style_at(large, painted, scale), without._style_at(large, size, plain)
+                assert torch.equal(found, expected)
+
+
 def test_sizes_that_are_told_are_the_pictures(photo: Tensor, painting: Tensor) -> None:
     run = iterate(photo, painting, TWO.replace(snapshot_every=1))
     steps = list(run)
