@@ -455,6 +455,7 @@ _NAMED: dict[str, Callable[[], Recipe]] = {
         memory=10,
         keep_grey=True,
         scales=((0.5, 30), (1.0, 32)),
+        margin=4,
         precision="auto",
     ),
     "draft": lambda: _like_fast(

@@ -1,6 +1,6 @@
 """Paint the book's gallery: every sample photograph in every sample style, by the recipe `fast` as it is.
 
-    python tools/gallery.py          # what is missing, or was painted by another `fast`: two hours on two cores
+    python tools/gallery.py          # what is missing, or was painted by another `fast`: an hour on two cores
     python tools/gallery.py waves    # one style
 
 The photograph of the landing page's cover is painted once more, as large as that page shows it, by `fine` with about
@@ -30,7 +30,7 @@ KEPT = ROOT / ".experiments" / "gallery"
 SHOWN = ROOT / "book" / "gallery"
 COVER, WHOLE = "cat", "starry_night"
 SCALES = ((1 / 6, 120), (1 / 3, 80), (2 / 3, 25), (1.0, 8))
-LARGER: dict[str, Any] = {"recipe": "fine", "size": 1200, "upscale": True, "scales": SCALES}
+LARGER: dict[str, Any] = {"recipe": "fine", "size": 1500, "upscale": True, "scales": SCALES}
 QUALITY = 75  # of WebP
 Painted = tuple[str, str, dict[str, Any]]  # photograph, style and manifest
 FACTS = ("size", "evaluations", "seconds", "device", "precision", "styletut", "torch", "made")

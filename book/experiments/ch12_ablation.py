@@ -11,7 +11,7 @@ PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harve
 SMALL = {"pairs": PAIRS[:1], "variants": ("fast", "Gram matrices"), "size": 100, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
-    size=None, scales=((1.0, 1),), precision="float32"
+    size=None, scales=((1.0, 1),), precision="float32", margin=0
 )
 GRAM = st.recipes.get("gram")
 EVEN = GRAM.style_layers

@@ -17,7 +17,7 @@ PLACES = {  # row and column of the middle, half the height and width, as shares
 SMALL = {"pairs": PAIRS[:1], "size": 100, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
-    size=None, scales=((1.0, 1),), precision="float32"
+    size=None, scales=((1.0, 1),), precision="float32", margin=0
 )
 
 

@@ -10,7 +10,7 @@ PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harve
 SMALL = {"pairs": PAIRS[:1], "scales": (0.7, 2.0), "size": 132, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
-    size=None, scales=((1.0, 1),), precision="float32"
+    size=None, scales=((1.0, 1),), precision="float32", margin=0
 )
 
 

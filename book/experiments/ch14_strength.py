@@ -10,7 +10,7 @@ PAIRS = (("coffee", "starry_night"), ("cat", "night_cafe"), ("astronaut", "harve
 SMALL = {"pairs": PAIRS[:1], "strengths": (0.5, 1.0), "size": 100, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
-    size=None, scales=((1.0, 1),), precision="float32"
+    size=None, scales=((1.0, 1),), precision="float32", margin=0
 )
 
 

@@ -16,7 +16,7 @@ STATISTICS = (
 SMALL = {"styles": STYLES[:2], "statistics": STATISTICS[:2], "size": 64, "steps": 6}
 
 RECIPE = st.recipes.get("fast").replace(
-    size=None, scales=((1.0, 1),), precision="float32", content_weight=0.0,
+    size=None, scales=((1.0, 1),), precision="float32", margin=0, content_weight=0.0,
     start="noise", noise="normal", noise_range=(0.0, 5.0),
 )
 LAYERS = RECIPE.style_layers  # shares, from relu1_1 .33 to relu5_1 .07

@@ -16,7 +16,7 @@ SMALL = {
 }
 
 RECIPE = st.recipes.get("fast").replace(
-    size=None, scales=((1.0, 1),), precision="float32"
+    size=None, scales=((1.0, 1),), precision="float32", margin=0
 )
 
 

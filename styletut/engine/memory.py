@@ -279,7 +279,8 @@ def plan(
                 return Plan(side, pairs, taken)
             smallest = min(smallest, taken)
     another = " or another optimizer than 'lbfgs'" if recipe.optimizer == "lbfgs" else ""
-    what = f"a picture of {size[1]} x {size[0]}"
+    margin = ", its margin included," if recipe.margin and recipe.padding != "circular" else ""
+    what = f"a picture of {size[1]} x {size[0]}{margin}"
     if style and math.prod(style) > math.prod(size):
         what += f" with a style of {style[1]} x {style[0]}"
     raise RecipeError(

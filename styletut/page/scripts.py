@@ -100,7 +100,9 @@ def _base64(values: Tensor) -> str:
 
 
 def recipe(name: str, deepest: str = DEEPEST) -> Recipe:
-    """A recipe of the module as the page offers it: no layer beyond ``deepest``, a small size, smoothness as a mean.
+    """A recipe of the module as the page offers it: no layer beyond ``deepest``, no margin, a small size.
+
+    Smoothness is a mean.
 
     The content is compared at ``deepest`` where the recipe's own layer is deeper.
 
@@ -116,6 +118,7 @@ def recipe(name: str, deepest: str = DEEPEST) -> Recipe:
         content_layers=within(chosen.content_layers) or {deepest: sum(chosen.content_layers.values())},
         style_layers=within(chosen.style_layers),
         tv_reduction="mean",
+        margin=0,
         size=256,
     )
 

@@ -217,8 +217,8 @@ def test_a_picture_that_is_shown_need_not_be_painted_again(painted: list[str]) -
     before = json.loads((tool.SHOWN / "gallery.json").read_text())
     assert tool.main(["waves"]) == 0
     assert len(painted) == 5 and json.loads((tool.SHOWN / "gallery.json").read_text()) == before
-    older = {name: value for name, value in tool.recipe().items() if name != "margin"}
-    assert tool.is_todays(older) and not tool.is_todays(older | {"margin": 1})
+    older = {name: value for name, value in tool.recipe().items() if name != "averaging"}
+    assert tool.is_todays(older) and not tool.is_todays(older | {"averaging": 0.5})
     assert not tool.is_todays(older | {"no such field": 1}) and not tool.is_todays(older, seed=3)
 
 

@@ -734,7 +734,7 @@ def test_the_cover_shows_the_style_that_is_chosen(landing: Any, width: int) -> N
     landing.wait_for_function(
         f"() => document.querySelector('{COVER} .after img').src.endsWith('cat-mosaic-large.webp')"
     )
-    assert painted.evaluate("img => img.complete && img.naturalWidth === 1200")
+    assert painted.evaluate("img => img.complete && img.naturalWidth === 1500")
     assert painted.get_attribute("alt") == "Chelsea the cat, painted after Tesserae in a bed of grout"
     assert slider.get_attribute("aria-valuetext") == "50 % photograph, 50 % Mosaic"
     landing.keyboard.press("ArrowRight")

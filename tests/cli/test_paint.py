@@ -177,7 +177,7 @@ def test_a_picture_that_does_not_fit_is_refused_before_it_is_begun(
 ) -> None:
     assert main([*pair, "-o", "out.png", *SHORT, "--max-memory", "60MB"]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("styletut: error: a picture of 32 x 32 takes ") and err.count("\n") == 1
+    assert err.startswith("styletut: error: a picture of 40 x 40, its margin included, takes ") and err.count("\n") == 1
     assert "allow more memory" in err and not Path("out.png").exists()
     assert main([*pair, "-o", "out.png", *SHORT, "--max-memory", "much"]) == 1
     assert "'much' is no amount of memory: write it like 4GB" in capsys.readouterr().err

@@ -96,7 +96,7 @@ def test_out_of_memory_a_run_goes_on_in_tiles_and_loses_nothing(
 def test_falling_back_to_tiles_never_asks_for_more_than_before(tiny: vgg.Weights) -> None:
     """A budget has made L-BFGS remember less already."""
     picture = torch.rand(1, 3, 1200, 1200)
-    recipe = st.recipes.get("fast").replace(weights=tiny, size=None, memory=50)
+    recipe = st.recipes.get("fast").replace(weights=tiny, size=None, memory=50, margin=0)
     least = iterate(picture, picture, recipe, tile=memory.TILES[-1]).plan.bytes
     run = iterate(picture, picture, recipe, max_memory=least - 1)
     size = (1200, 1200)

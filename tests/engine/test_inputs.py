@@ -134,8 +134,9 @@ def test_a_missing_style_is_refused_before_anything_runs(photo: Tensor) -> None:
 def test_a_picture_too_small_for_the_network_is_named_before_anything_runs(
     content: tuple[int, int], styles: list[tuple[int, int]], says: str, tiny: vgg.Weights
 ) -> None:
+    pictures = torch.rand(1, 3, *content), [torch.rand(1, 3, *s) for s in styles]
     with pytest.raises(ImageError, match=says):
-        iterate(torch.rand(1, 3, *content), [torch.rand(1, 3, *s) for s in styles], "fast", weights=tiny, size=None)
+        iterate(*pictures, "fast", weights=tiny, size=None, margin=0)
 
 
 def test_a_run_without_style_layers_needs_no_style(photo: Tensor) -> None:

@@ -87,7 +87,7 @@ def test_settings_are_plain_json_and_the_modules_own() -> None:
 def test_the_pages_recipes_are_the_modules_cut_at_the_deepest_layer(name: str) -> None:
     made, own = scripts.recipe(name), recipes.get(name)
     changed = {f.name for f in recipes.fields() if getattr(made, f.name) != getattr(own, f.name)}
-    assert changed <= {"content_layers", "style_layers", "tv_reduction", "size"}
+    assert changed <= {"content_layers", "style_layers", "tv_reduction", "margin", "size"}
     assert list(made.content_layers) == ["relu4_1"] and list(made.style_layers) == [f"relu{i}_1" for i in range(1, 5)]
     assert all(made.style_layers[layer] == own.style_layers[layer] for layer in made.style_layers)
     assert recipes.Recipe.from_dict(scripts.settings()["recipes"][name]) == made

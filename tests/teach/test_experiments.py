@@ -129,7 +129,7 @@ def test_the_picture_is_that_of_the_lowest_loss(photo: Tensor, painting: Tensor,
 
 
 def test_a_run_takes_several_styles_and_masks(photo: Tensor, painting: Tensor, tiny: Weights) -> None:
-    recipe = st.recipes.get("fast").replace(size=None, scales=((1.0, 4),), weights=tiny, precision="float32")
+    recipe = st.recipes.get("fast").replace(size=None, scales=((1.0, 4),), margin=0, weights=tiny, precision="float32")
     left = torch.zeros(1, 1, 32, 40)
     left[..., :16] = 1
     styles = [painting, painting.flip(1)]
