@@ -102,9 +102,7 @@ def _base64(values: Tensor) -> str:
 def recipe(name: str, deepest: str = DEEPEST) -> Recipe:
     """A recipe of the module as the page offers it: no layer beyond ``deepest``, no margin, a small size.
 
-    Smoothness is a mean.
-
-    The content is compared at ``deepest`` where the recipe's own layer is deeper.
+    Total variation is a mean, and the content is compared at ``deepest`` where the recipe's own layer is deeper.
 
     >>> recipe("fast").content_layers
     mappingproxy({'relu4_1': 1.0})
